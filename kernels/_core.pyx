@@ -1,0 +1,317 @@
+# cython: language_level=3, boundscheck=False, initializedcheck=False, embedsignature=True
+# cython: freethreading_compatible=True
+"""_core - the compiled module: memory, buffers and the GIL around lrkernel.h; nothing numeric."""
+
+from collections import namedtuple
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE
+from libc.math cimport INFINITY
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+cdef extern from "lrkernel.h" nogil:
+    enum: LRK_MAX_DEPTH
+    ctypedef struct lrk_segment:
+        int64_t begin
+        double begin_part
+        uint64_t end
+        double end_part
+        double start
+        double stop
+        double param
+        double every
+        int64_t child[2]
+        int64_t count[2]
+        int32_t shape
+    ctypedef struct lrk_table:
+        const lrk_segment *segments
+        const double *values
+        int64_t root
+    ctypedef struct lrk_shape_info:
+        int32_t id
+        const char *name
+        const char *kind
+        double ulp
+        const char *call
+        const char *formula
+    const char *lrk_prepare(lrk_segment *segment)
+    double lrk_at(const lrk_table *table, int64_t step)
+    double lrk_limit(const lrk_table *table, int64_t first, int64_t rows, int64_t whole, double part)
+    void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap)
+    void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap)
+    void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out)
+    int lrk_level_count()
+    const char *lrk_level_name(int level)
+    bint lrk_level_runs(int level)
+    int lrk_level()
+    int lrk_use_level(int level)
+    int lrk_shape_count()
+    const lrk_shape_info *lrk_shape(int index)
+
+Shape = namedtuple("Shape", "id name kind ulp call formula")
+
+
+def _shape(int index):
+    cdef const lrk_shape_info *info = lrk_shape(index)
+    return Shape(
+        info.id, info.name.decode(), info.kind.decode(), info.ulp, info.call.decode(), info.formula.decode()
+    )
+
+
+SHAPES = tuple(_shape(index) for index in range(lrk_shape_count()))
+LEVELS = tuple(lrk_level_name(level).decode() for level in range(lrk_level_count()))
+SEGMENT_BYTES = sizeof(lrk_segment)
+MAX_DEPTH = LRK_MAX_DEPTH - 1
+
+cdef int32_t HOLD = next(shape.id for shape in SHAPES if shape.name == "hold")
+
+
+def runnable_levels():
+    """The names of the SIMD levels that this processor runs, lowest first."""
+    return tuple(name for level, name in enumerate(LEVELS) if lrk_level_runs(level))
+
+
+def level():
+    """The name of the SIMD level in use."""
+    return LEVELS[lrk_level()]
+
+
+def use_level(name):
+    """Force a SIMD level for the whole process, or pick the best one again.
+
+    All levels give the same bits, so this changes speed alone. The environment variable ``LRKERNEL_LEVEL`` does the same at import.
+
+    Parameters
+    ----------
+    name : str or None
+        One of ``LEVELS``, or ``None`` for the best level that this processor runs.
+
+    Raises
+    ------
+    ValueError
+        If the core has no such level or the processor cannot run it.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> lrk.use_level("baseline")
+    >>> lrk.use_level(None)
+    """
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"level must be a string or None, got {name!r}")
+    if name is not None and name not in runnable_levels():
+        raise ValueError(f"level must be one that this processor runs ({', '.join(runnable_levels())}), got {name!r}")
+    lrk_use_level(-1 if name is None else LEVELS.index(name))
+
+
+cdef class _Segments:
+    """The rows of a table as a read-only buffer of bytes that keeps the table alive."""
+
+    cdef Table table
+    cdef Py_ssize_t size
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        if flags & PyBUF_WRITABLE:
+            raise BufferError("a schedule is immutable")
+        self.size = self.table.total * sizeof(lrk_segment)
+        buffer.buf = self.table.segments
+        buffer.obj = self
+        buffer.len = self.size
+        buffer.itemsize = 1
+        buffer.readonly = 1
+        buffer.ndim = 1
+        buffer.format = NULL
+        if flags & PyBUF_FORMAT:
+            buffer.format = "B"
+        buffer.shape = NULL
+        if flags & PyBUF_ND:
+            buffer.shape = &self.size
+        buffer.strides = NULL
+        if flags & PyBUF_STRIDES == PyBUF_STRIDES:
+            buffer.strides = &buffer.itemsize
+        buffer.suboffsets = NULL
+        buffer.internal = NULL
+
+
+cdef class Table:
+    """Rows lowered to compiled segments. ``Schedule`` is the public face.
+
+    A row is a tuple ``(shape, begin, end, start, stop, param, every, children, label)``. Boundaries are an int or a float, ``end``
+    is None where the formula has none; ``children`` holds the tables of a node or the array of the shape ``values``. A finite table
+    ends with a row of the shape ``hold``, whose start is None where it is the limit from the left.
+    """
+
+    def __cinit__(self, tuple rows):
+        cdef Table child
+        cdef Py_ssize_t j, offset
+        cdef const double[::1] view
+        if not rows:
+            raise ValueError("rows must not be empty")
+        self.rows = rows
+        self.length = rows[-1][1] if rows[-1][0] == HOLD else None
+        self.root = self.total = len(rows)
+        values = []
+        for row in rows:
+            for part in row[7]:
+                if isinstance(part, Table):
+                    child = part
+                    self.total += child.total
+                    self.depth = max(self.depth, child.depth + 1)
+                    if child.values is not None:
+                        values.append(child.values)
+                else:
+                    values.append(part)
+        if self.depth > MAX_DEPTH:
+            raise ValueError(f"nesting depth must be <= {MAX_DEPTH}, got {self.depth}")
+        if values:
+            self.values = values[0] if len(values) == 1 else _joined(values)
+            view = self.values
+            self.data = &view[0]
+
+        self.segments = calloc(self.total, sizeof(lrk_segment))
+        if self.segments == NULL:
+            raise MemoryError
+        offset = self.root
+        cdef int64_t values_offset = 0
+        for j in range(len(rows)):
+            _set_row(self, j, rows[j], &offset, &values_offset)
+
+    def __dealloc__(self):
+        free(self.segments)
+
+    cdef double at(self, int64_t step) noexcept nogil:
+        cdef lrk_table table = _table(self)
+        return lrk_at(&table, step)
+
+    cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil:
+        cdef lrk_table table = _table(self)
+        lrk_fill(&table, start, stride, count, out, gap)
+
+    cdef void fill_float(self, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap) noexcept nogil:
+        cdef lrk_table table = _table(self)
+        lrk_fill_float(&table, start, stride, count, out, gap)
+
+    def __call__(self, step):
+        if type(step) is int:
+            if 0 <= step <= INT64_MAX:
+                return self.at(step)
+        return self._evaluate(step)
+
+    def _evaluate(self, step):
+        raise NotImplementedError
+
+    def _fill_double(self, int64_t start, int64_t stride, double[:] out):
+        """Write the steps start, start + stride, ... to a float64 buffer; they are valid int64 steps."""
+        cdef int64_t gap = out.strides[0] // <int64_t> sizeof(double)
+        if out.shape[0]:
+            with nogil:
+                self.fill(start, stride, out.shape[0], &out[0], gap)
+
+    def _fill_single(self, int64_t start, int64_t stride, float[:] out):
+        """The same to a float32 buffer."""
+        cdef int64_t gap = out.strides[0] // <int64_t> sizeof(float)
+        if out.shape[0]:
+            with nogil:
+                self.fill_float(start, stride, out.shape[0], &out[0], gap)
+
+    def _gather(self, const int64_t[::1] steps, double[::1] out):
+        """Write the values of steps in any order."""
+        cdef lrk_table table = _table(self)
+        if steps.shape[0]:
+            with nogil:
+                lrk_gather(&table, &steps[0], steps.shape[0], &out[0])
+
+    def _segment_bytes(self):
+        """The compiled rows, sub-tables included, as a read-only buffer."""
+        cdef _Segments view = _Segments.__new__(_Segments)
+        view.table = self
+        return view
+
+
+cdef inline lrk_table _table(Table self) noexcept nogil:
+    cdef lrk_table table
+    table.segments = <const lrk_segment *> self.segments
+    table.values = self.data
+    table.root = self.root
+    return table
+
+
+cdef int _set_row(Table self, Py_ssize_t index, object row, Py_ssize_t *offset, int64_t *values_offset) except -1:
+    cdef lrk_segment *s = <lrk_segment *> self.segments + index
+    cdef Table child
+    cdef Py_ssize_t k = 0
+    cdef const char *broken
+    cdef lrk_table table
+    cdef object shape, begin, end, start, stop, param, every, children, _
+    shape, begin, end, start, stop, param, every, children, _ = row
+    s.shape = shape
+    if not 0 <= begin <= INT64_MAX:
+        raise ValueError(f"boundaries must be >= 0 and < 2^63, got {begin!r}")
+    _split(begin, <uint64_t *> &s.begin, &s.begin_part)
+    if end is None:
+        s.end_part = INFINITY
+    else:
+        _split(end, &s.end, &s.end_part)
+    if start is None:  # the hold of a limit
+        table = _table(self)
+        start = lrk_limit(&table, 0, index, s.begin, s.begin_part) if index and s.begin >= 0 else 0.0
+    s.start = start
+    s.stop = start if shape == HOLD else stop
+    s.param = param
+    s.every = every
+    for part in children:
+        if isinstance(part, Table):
+            child = part
+            s.child[k] = offset[0]
+            s.count[k] = child.root
+            _adopt(self, child, offset, values_offset)
+        else:
+            s.child[k] = values_offset[0]
+            s.count[k] = len(part)
+            values_offset[0] += len(part)
+        k += 1
+    broken = lrk_prepare(s)
+    if broken != NULL:
+        raise ValueError(f"{broken.decode()} (row {index}, {SHAPES[shape].name})")
+    return 0
+
+
+cdef int _adopt(Table self, Table child, Py_ssize_t *offset, int64_t *values_offset) except -1:
+    """Copy the rows of a sub-table behind the others and point its own nodes there."""
+    cdef lrk_segment *to = <lrk_segment *> self.segments + offset[0]
+    cdef Py_ssize_t j
+    cdef int k
+    memcpy(to, child.segments, child.total * sizeof(lrk_segment))
+    for j in range(child.total):
+        if SHAPES[to[j].shape].kind == "node":
+            for k in range(2):
+                to[j].child[k] += offset[0]
+        else:
+            to[j].child[0] += values_offset[0]
+    offset[0] += child.total
+    if child.values is not None:
+        values_offset[0] += len(child.values)
+    return 0
+
+
+cdef int _split(boundary, uint64_t *whole, double *part) except -1:
+    """An int or float boundary >= 0 as whole + part; what exceeds uint64 goes to the part."""
+    if type(boundary) is int or boundary >= 2.0**63:
+        if boundary > UINT64_MAX:
+            whole[0] = UINT64_MAX
+            part[0] = boundary - UINT64_MAX
+        else:
+            whole[0] = boundary
+            part[0] = 0.0
+    else:
+        whole[0] = <uint64_t> (<double> boundary)
+        part[0] = <double> boundary - <double> whole[0]
+    return 0
+
+
+cdef object _joined(list arrays):
+    """One contiguous float64 buffer of several."""
+    import numpy
+
+    return numpy.concatenate(arrays)

@@ -1,0 +1,104 @@
+"""coefficients - prints the constants of `shape_math.h` and `doubledouble.h`, with the error of each polynomial.
+
+    python kernels/coefficients.py
+
+Each polynomial is the Chebyshev interpolant of the exact function on its interval (within a few percent of the minimax one at these
+degrees), computed with 60 digits and rounded to float64 at the end; the printed error is that of the rounded polynomial, relative
+to the function that the kernel multiplies it into.
+"""
+
+import mpmath as mp
+
+mp.mp.dps = 60
+
+
+def hexes(values):
+    return [float(mp.mpf(value)) for value in values]
+
+
+def double_double(value):
+    """The nearest float64 and the float64 nearest to what it leaves."""
+    high = float(value)
+    return high, float(value - mp.mpf(high))
+
+
+def show_pair(name, value, comment):
+    high, low = double_double(value)
+    print(f"#define {name}_HI {high.hex()} /* {comment} = {mp.nstr(value, 20)} */")
+    print(f"#define {name}_LO {low.hex()}")
+
+
+def show_polynomial(name, function, low, high, degree, error, comment):
+    """Coefficients of `function` on [low, high], constant term first."""
+    rising = hexes(reversed(mp.chebyfit(function, [low, high], degree + 1)))
+    worst = max(abs(error(x, mp.polyval([mp.mpf(c) for c in reversed(rising)], x))) for x in mp.linspace(low, high, 2001))
+    print(f"/* {comment}; degree {degree} on [{mp.nstr(low, 5)}, {mp.nstr(high, 5)}],")
+    print(f"   relative error {mp.nstr(mp.log(worst, 2), 4)} bits */")
+    print(f"static const double {name}[{degree + 1}] = {{")
+    for index, coefficient in enumerate(rising):
+        print(f"    {coefficient.hex()}, /* [{index}] {coefficient:.17g} */")
+    print("};")
+
+
+def main():
+    quarter = mp.pi / 2
+    tiny = mp.mpf(10) ** -25
+
+    def sine_tail(v):  # (sin(pi/2 x) - pi/2 x) / x^3 as a function of v = x^2
+        x = mp.sqrt(max(v, tiny))
+        return (mp.sin(quarter * x) - quarter * x) / x**3
+
+    def exp2_tail(f):  # (2^f - 1) / f
+        return mp.expm1(f * mp.log(2)) / f if f else mp.log(2)
+
+    def atanh_tail(v):  # 2 / ln 2 (atanh(s) / s - 1 - s^2 / 3) / s^4, v = s^2
+        s = mp.sqrt(max(v, tiny))
+        terms = (s ** (2 * k - 4) / (2 * k + 1) for k in range(2, 60))
+        return 2 / mp.log(2) * mp.fsum(terms)
+
+    show_pair("QUARTER_TURN", quarter, "pi / 2")
+    fold = mp.mpf("0.2501")  # x up to 1/2
+    show_polynomial(
+        "SINE_TAIL",
+        sine_tail,
+        0,
+        fold,
+        6,
+        lambda v, p: (p - sine_tail(v)) * v / (mp.sin(quarter * mp.sqrt(max(v, tiny))) / mp.sqrt(max(v, tiny))),
+        "sin(pi/2 x) = pi/2 x + x^3 P(x^2)",
+    )
+    half = mp.mpf(0.5) + mp.mpf(2) ** -10
+    show_polynomial(
+        "EXP2_TAIL",
+        exp2_tail,
+        -half,
+        half,
+        11,
+        lambda f, p: (p - exp2_tail(f)) * f / 2**f,
+        "2^f = 1 + f P(f)",
+    )
+    show_pair("LN_2", mp.log(2), "ln 2")
+    show_pair("LOG2_S1", 2 / mp.log(2), "2 / ln 2")
+    show_pair("LOG2_S3", 2 / mp.log(2) / 3, "2 / (3 ln 2)")
+    edge = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mp.mpf("1.01")
+    show_polynomial(
+        "LOG2_TAIL",
+        atanh_tail,
+        0,
+        edge,
+        9,
+        lambda v, p: (p - atanh_tail(v)) * v**2 / (2 / mp.log(2)),
+        "log2((1+s)/(1-s)) = s (S1 + s^2 (S3 + s^2 P(s^2)))",
+    )
+    print("/* 1 / (2k+1), k = 0.. as double-doubles: the atanh series of lrk_dd_log2 */")
+    for k in range(24):
+        high, low = double_double(mp.mpf(1) / (2 * k + 1))
+        print(f"    {{{high.hex()}, {low.hex()}}},")
+    print("/* 1 / k!, k = 0.. as double-doubles: the series of lrk_dd_exp2 */")
+    for k in range(22):
+        high, low = double_double(1 / mp.factorial(k))
+        print(f"    {{{high.hex()}, {low.hex()}}},")
+
+
+if __name__ == "__main__":
+    main()

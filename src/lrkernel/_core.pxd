@@ -1,0 +1,18 @@
+"""_core - cimport face: one schedule as a C object, with no header to find."""
+
+from libc.stdint cimport int64_t
+
+
+cdef class Table:
+    cdef readonly tuple rows
+    cdef readonly object length
+    cdef readonly int depth
+    cdef void *segments
+    cdef object values
+    cdef const double *data
+    cdef Py_ssize_t root
+    cdef Py_ssize_t total
+
+    cdef double at(self, int64_t step) noexcept nogil
+    cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil
+    cdef void fill_float(self, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap) noexcept nogil

@@ -1,0 +1,94 @@
+/* lrkernel.h - a schedule as C sees it: a table of segments, one step, and a run of steps.
+
+   Pure C11, no Python.h. Same bits in every language need the same arithmetic: compile the kernel and everything that
+   is inlined from it with floating-point contraction off (-ffp-contract=off, /fp:precise) and without -ffast-math. */
+#ifndef LRKERNEL_H
+#define LRKERNEL_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised whenever the layout below or the meaning of a field changes. */
+#define LRK_ABI 1
+
+/* Nodes (scale, product, repeat, ...) refer to sub-tables; this many levels at most, the root included. */
+#define LRK_MAX_DEPTH 17
+
+/* One row. Everything up to `shape` says what the row is; everything from `first` on is derived by lrk_prepare.
+
+   A boundary is `whole + part`, so that integers are exact up to the last int64 step and real boundaries keep their
+   fraction. The end may lie past the last step (a growing cycle): then `end_part` also carries what exceeds uint64. */
+typedef struct lrk_segment {
+    int64_t begin;     /* where the row's clock reads 0 ... */
+    double begin_part; /* ... in [0, 1) */
+    uint64_t end;      /* where its formula ends, u = 1 ... */
+    double end_part;   /* ... INFINITY for an open-ended shape */
+    double start;      /* value at u = 0 */
+    double stop;       /* value at u = 1; the constant of scale, divide and offset, low and high of clip */
+    double param;      /* power, cycles, gamma, timescale, number of repeats */
+    double every;      /* steps per stair, per gamma, per cycle, per epoch */
+    int64_t child[2];  /* first row of a sub-table; first value of an array */
+    int64_t count[2];  /* rows of a sub-table; values of an array */
+    int32_t shape;
+    int32_t falling;  /* derived: the end nearer to zero is the end */
+    int64_t first;    /* derived: first integer step owned, ceil(begin) */
+    double lead;      /* derived: first - begin */
+    double span;      /* derived: end - begin, INFINITY where open-ended */
+    double base;      /* derived: the end value nearer to zero ... */
+    double gap;       /* ... and how far the other one is from it */
+    double low, high; /* derived: the range of the end values */
+    double k[8];      /* derived: what the shape's formula needs, named in shape_math.h */
+} lrk_segment;
+
+/* `root` rows from row 0 on are the schedule; the rows behind them are the sub-tables of nodes. */
+typedef struct lrk_table {
+    const lrk_segment *segments;
+    const double *values;
+    int64_t root;
+} lrk_table;
+
+/* Fills in the derived fields. NULL, or the rule that the row breaks ("gamma must be > 0"). */
+const char *lrk_prepare(lrk_segment *segment);
+
+/* The value at one step, 0 <= step. */
+double lrk_at(const lrk_table *table, int64_t step);
+
+/* The limit from the left at the boundary `whole + part` > 0 of the `rows` rows that begin with row `first`. */
+double lrk_limit(const lrk_table *table, int64_t first, int64_t rows, int64_t whole, double part);
+
+/* The values of the steps start, start + stride, ..., `count` of them, to out[0], out[gap], ... (gap in elements).
+   Every step must be a non-negative int64. lrk_fill_float rounds each float64 result once. */
+void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap);
+void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap);
+
+/* The values of steps in any order. */
+void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out);
+
+/* SIMD levels, lowest first. All give the same bits. lrk_use_level: 0, or -1 where this CPU cannot run it;
+   a negative index picks the best level again. */
+int lrk_level_count(void);
+const char *lrk_level_name(int level);
+int lrk_level_runs(int level);
+int lrk_level(void);
+int lrk_use_level(int level);
+
+/* The rows of shapes.def. */
+typedef struct lrk_shape_info {
+    int32_t id;
+    const char *name;
+    const char *kind; /* "lane", "block", "stair" or "node" */
+    double ulp;
+    const char *call;
+    const char *formula;
+} lrk_shape_info;
+int lrk_shape_count(void);
+const lrk_shape_info *lrk_shape(int index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
