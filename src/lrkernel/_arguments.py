@@ -1,0 +1,145 @@
+"""_arguments - one check per kind of argument; each error names the argument, the value and the rule."""
+
+import math
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, cast
+
+import numpy as np
+
+LARGEST_STEP = 2**63 - 1
+LONGEST = 2**53  # durations stay below: every whole one is then exact in float64
+
+Boundary = int | float
+Number = float | int | np.floating[Any] | np.integer[Any]
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def real(name: str, value: object) -> float:
+    """A finite float64; -0.0 becomes 0.0."""
+    if type(value) is not float:
+        if type(value) is not int and (_is_bool(value) or not isinstance(value, Real)):
+            raise TypeError(f"{name} must be a real number, got {value!r}")
+        try:
+            value = float(value)
+        except OverflowError:
+            raise ValueError(f"{name} must be within the range of float64, got {shown(value)}") from None
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return value + 0.0
+
+
+def shown(value: object) -> str:
+    """The value for a message, cut to a readable length."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python prints
+        return "an integer of more than 4300 digits"
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def positive(name: str, value: object) -> float:
+    number = real(name, value)
+    if number <= 0.0:
+        raise ValueError(f"{name} must be > 0, got {value!r}")
+    return number
+
+
+def at_least(name: str, value: object, low: float) -> float:
+    number = real(name, value)
+    if number < low:
+        raise ValueError(f"{name} must be >= {low:g}, got {value!r}")
+    return number
+
+
+def whole(name: str, value: object, low: int | None = None) -> int:
+    """A Python int; a float is taken when it is whole."""
+    if type(value) is int:
+        number = value
+    elif _is_bool(value) or not isinstance(value, Integral | Real):
+        raise TypeError(f"{name} must be an integer, got {shown(value)}")
+    elif isinstance(value, Integral):
+        number = int(value)
+    elif math.isfinite(value) and value == math.floor(value):
+        number = cast("int", math.floor(value))
+    else:
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    if low is not None and number < low:
+        raise ValueError(f"{name} must be >= {low}, got {shown(value)}")
+    return number
+
+
+def normal(boundary: Boundary) -> Boundary:
+    """Whole numbers as int, so that equal schedules have equal rows."""
+    if type(boundary) is float and boundary.is_integer():
+        return int(boundary)
+    return boundary
+
+
+def boundary(name: str, value: object) -> Boundary:
+    """A point in time: int or float, 0 <= value < 2^63."""
+    number = value if type(value) is int else _time(name, value)
+    if not 0 <= number <= LARGEST_STEP:
+        rule = ">= 0" if number < 0 else "< 2^63"
+        raise ValueError(f"{name} must be {rule}, got {shown(value)}")
+    return number
+
+
+def duration(name: str, value: object, *, zero: bool = False) -> Boundary:
+    """A length of time: int or float, 0 < value < 2^53, 0 too where `zero`."""
+    number = value if type(value) is int else _time(name, value)
+    if number < 0 or (number == 0 and not zero):
+        raise ValueError(f"{name} must be {'>= 0' if zero else '> 0'}, got {shown(value)}")
+    if number >= LONGEST:
+        raise ValueError(f"{name} must be < 2^53, got {shown(value)}")
+    return number
+
+
+def _time(name: str, value: object) -> Boundary:
+    if isinstance(value, Integral) and not _is_bool(value):
+        return int(value)
+    return normal(real(name, value))
+
+
+def plus(start: Boundary, length: Boundary) -> Boundary:
+    """fl(start + length), exact for integers."""
+    if type(start) is not type(length) and max(start, length) > LONGEST:  # an int that float64 would round first
+        from fractions import Fraction
+
+        return normal(float(Fraction(start) + Fraction(length)))
+    return normal(start + length)
+
+
+def steps_array(value: object) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Steps as an int64 array of the same shape."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise TypeError(f"step must be an integer or an array of integers, got {shown(value)}") from None
+    kind = array.dtype.kind
+    if kind == "O":
+        flat = [whole("step", item, 0) for item in array.ravel().tolist()]
+        _refuse(array, lambda: np.asarray([item > LARGEST_STEP for item in flat]).reshape(array.shape), "< 2^63")
+        return np.asarray(flat, np.int64).reshape(array.shape)
+    if kind not in "iuf":
+        raise TypeError(f"step must be an integer or an array of integers, got {shown(value)}")
+    if kind == "f":
+        _refuse(array, lambda: ~np.isfinite(array) | (array != np.floor(array)), "a whole number")
+    if kind != "u":
+        _refuse(array, lambda: array < 0, ">= 0")
+    if kind == "u" and array.dtype.itemsize == 8:
+        _refuse(array, lambda: array > np.uint64(LARGEST_STEP), "< 2^63")
+    if kind == "f":
+        _refuse(array, lambda: array >= 2.0**63, "< 2^63")
+    return np.ascontiguousarray(array, np.int64).reshape(array.shape)
+
+
+def _refuse(array: np.ndarray[Any, Any], breaks: Callable[[], Any], rule: str) -> None:
+    with np.errstate(invalid="ignore"):
+        wrong = breaks()
+    if wrong.any():
+        raise ValueError(f"step must be {rule}, got {array[wrong][0]}")

@@ -1,0 +1,421 @@
+"""builders - composed schedules that people know by name."""
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from ._arguments import (
+    LARGEST_STEP,
+    Boundary,
+    Number,
+    at_least,
+    duration,
+    normal,
+    plus,
+    positive,
+    real,
+    shown,
+)
+from .schedule import HOLD, Row, Schedule, from_rows, repeated
+from .shapes import cosine, flat, two_ended
+
+# Name of a decay -> shape and power; "sqrt" is what some call 1-sqrt.
+DECAYS = {"linear": ("linear", 0.0), "cosine": ("cosine", 0.0), "1-sqrt": ("power_ramp", 0.5), "sqrt": ("power_ramp", 0.5)}
+LEAST_GROWTH = 1.01  # a table of growing cycles then has at most 4,400 rows
+
+
+def _peak(peak: object, **others: object) -> tuple[float, ...]:
+    """The peak and the values that must lie in [0, peak]."""
+    top = at_least("peak", peak, 0.0)
+    found = [top]
+    for name, value in others.items():
+        low = at_least(name, value, 0.0)
+        if low > top:
+            raise ValueError(f"{name} must be <= peak, got {value!r} > {peak!r}")
+        found.append(low)
+    return tuple(found)
+
+
+def _warmup(init: float, peak: float, steps: Boundary) -> list[Row]:
+    return [two_ended("linear", init, peak, 0, steps, label="warmup")] if steps > 0 else []
+
+
+def _warmup_decay(shape: str, peak: object, warmup: object, total: object, floor: object, init: object) -> Schedule:
+    top, low, first = _peak(peak, floor=floor, init=init)
+    end, ramp = duration("total", total), duration("warmup", warmup, zero=True)
+    if ramp > end:
+        raise ValueError(f"warmup must be <= total, got {warmup!r} > {total!r}")
+    rows = _warmup(first, top, ramp)
+    if ramp == end:
+        return _floored(rows, end, low)
+    return from_rows(*rows, two_ended(shape, top, low, ramp, end, label="decay"), length=end)
+
+
+def _floored(rows: list[Row], end: Boundary, floor: float) -> Schedule:
+    """Rows that end at the peak, then the floor at once."""
+    value = None if rows[-1].stop == floor else floor
+    return Schedule((*rows, Row(HOLD, end, None, value, 0.0 if value is None else value)))
+
+
+def warmup_cosine(peak: Number, warmup: Number, total: Number, floor: Number = 0.0, init: Number = 0.0) -> Schedule:
+    """Linear warm-up, then half a cosine down to the floor.
+
+    ``init + (peak - init) t / warmup`` for t < warmup, then ``floor + (peak - floor) (1 + cos(pi u)) / 2``,
+    u = (t - warmup) / (total - warmup)
+
+    Parameters
+    ----------
+    peak : float
+        Value at step `warmup`, exactly; >= 0.
+    warmup : int or float
+        Steps of the warm-up, 0 <= warmup <= total.
+    total : int or float
+        Steps in all, the warm-up included; from there on the value is `floor`, exactly.
+    floor, init : float
+        Last and first value, in [0, peak].
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are no finite numbers or out of range.
+
+    References
+    ----------
+    Loshchilov and Hutter 2017, arXiv:1608.03983, with the gradual warm-up of Goyal et al. 2017, arXiv:1706.02677.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> lrk.warmup_cosine(peak=1.0, warmup=2, total=6, floor=0.1).values(7)
+    array([0.        , 0.5       , 1.        , 0.86819805, 0.55      ,
+           0.23180195, 0.1       ])
+    """
+    return _warmup_decay("cosine", peak, warmup, total, floor, init)
+
+
+def warmup_linear(peak: Number, warmup: Number, total: Number, floor: Number = 0.0, init: Number = 0.0) -> Schedule:
+    """Linear warm-up, then a straight line down to the floor.
+
+    ``init + (peak - init) t / warmup`` for t < warmup, then ``floor + (peak - floor) (1 - u)``,
+    u = (t - warmup) / (total - warmup)
+
+    Parameters
+    ----------
+    peak : float
+        Value at step `warmup`, exactly; >= 0.
+    warmup : int or float
+        Steps of the warm-up, 0 <= warmup <= total.
+    total : int or float
+        Steps in all, the warm-up included; from there on the value is `floor`, exactly.
+    floor, init : float
+        Last and first value, in [0, peak].
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are no finite numbers or out of range.
+
+    References
+    ----------
+    Devlin et al. 2019, "BERT", arXiv:1810.04805, appendix A.2.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> lrk.warmup_linear(peak=1.0, warmup=2, total=6).values(7)
+    array([0.  , 0.5 , 1.  , 0.75, 0.5 , 0.25, 0.  ])
+    """
+    return _warmup_decay("linear", peak, warmup, total, floor, init)
+
+
+def warmup_constant(peak: Number, warmup: Number, init: Number = 0.0) -> Schedule:
+    """Linear warm-up, then the peak for ever; open-ended.
+
+    ``init + (peak - init) t / warmup`` for t < warmup, then ``peak``
+
+    Parameters
+    ----------
+    peak : float
+        Value from step `warmup` on; >= 0.
+    warmup : int or float
+        Steps of the warm-up, >= 0.
+    init : float
+        First value, in [0, peak].
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are no finite numbers or out of range.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> lrk.warmup_constant(peak=1.0, warmup=2).values(4)
+    array([0. , 0.5, 1. , 1. ])
+    """
+    top, first = _peak(peak, init=init)
+    ramp = duration("warmup", warmup, zero=True)
+    return from_rows(*_warmup(first, top, ramp), flat(top, ramp, "constant"), length=None)
+
+
+def wsd(
+    peak: Number,
+    warmup: Number,
+    stable: Number | None,
+    decay: Number,
+    floor: Number = 0.0,
+    init: Number = 0.0,
+    decay_shape: str = "linear",
+) -> Schedule:
+    """Warm-up, stable, decay: linear up, the peak, then down to the floor.
+
+    ``floor + (peak - floor) f(u)`` in the decay, u from 0 to 1: f = 1 - u | (1 + cos(pi u)) / 2 | 1 - sqrt(u)
+
+    Parameters
+    ----------
+    peak : float
+        Value of the stable phase, and of the decay's first step; >= 0.
+    warmup : int or float
+        Steps of the warm-up, >= 0.
+    stable : int, float or None
+        Steps of the stable phase, >= 0; None or inf: for ever, the decay never starts.
+    decay : int or float
+        Steps of the decay, > 0.
+    floor, init : float
+        Last and first value, in [0, peak].
+    decay_shape : str
+        "linear", "cosine" or "1-sqrt" (also "sqrt"). The last falls fastest at its start.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are no finite numbers, out of range, or an unknown shape.
+
+    References
+    ----------
+    Hu et al. 2024, "MiniCPM", arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392 (1-sqrt).
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> lrk.wsd(peak=1.0, warmup=2, stable=2, decay=4).values(9)
+    array([0.  , 0.5 , 1.  , 1.  , 1.  , 0.75, 0.5 , 0.25, 0.  ])
+    """
+    top, low, first = _peak(peak, floor=floor, init=init)
+    ramp, fall = duration("warmup", warmup, zero=True), duration("decay", decay)
+    if not isinstance(decay_shape, str):
+        raise TypeError(f"decay_shape must be a string, got {shown(decay_shape)}")
+    if decay_shape not in DECAYS:
+        raise ValueError(f"decay_shape must be one of {', '.join(DECAYS)}, got {decay_shape!r}")
+    shape, power = DECAYS[decay_shape]
+    rows = _warmup(first, top, ramp)
+    if stable is None or (isinstance(stable, float) and stable == math.inf):
+        return from_rows(*rows, flat(top, ramp, "stable"), length=None)
+    begin = plus(ramp, duration("stable", stable, zero=True))
+    end = plus(begin, fall)
+    if begin > ramp:
+        rows.append(flat(top, ramp, "stable"))
+    return from_rows(*rows, two_ended(shape, top, low, begin, end, power, label="decay"), length=end)
+
+
+def cosine_restarts(
+    peak: Number,
+    period: Number,
+    mult: Number = 1.0,
+    floor: Number = 0.0,
+    warmup: Number = 0,
+    init: Number | None = None,
+) -> Schedule:
+    """Half cosines from the peak, restarted for ever (SGDR); open-ended.
+
+    ``floor + (peak - floor) (1 + cos(pi t_i / L_i)) / 2`` in cycle i, of L_i = int(period mult^i) steps
+
+    The boundaries come from an exact table of integers (mult^i is rounded to float64 once, the product once, then cut off); equal
+    cycles need one row. Within a cycle the floor is approached and not reached: the next step is the restart.
+
+    Parameters
+    ----------
+    peak : float
+        Value at every restart; >= 0.
+    period : int or float
+        Steps of the first cycle, >= 1.
+    mult : float
+        Growth from cycle to cycle: 1, or at least 1.01.
+    floor : float
+        Lower end of every cycle, in [0, peak].
+    warmup : int or float
+        Steps of a linear warm-up before the first cycle, >= 0.
+    init : float, optional
+        First value of the warm-up, in [0, peak]; the floor by default.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are no finite numbers or out of range.
+
+    References
+    ----------
+    Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> lrk.cosine_restarts(peak=1.0, period=10, mult=2)([0, 9, 10, 30, 70])
+    array([1.        , 0.02447174, 1.        , 1.        , 1.        ])
+    """
+    top, low = _peak(peak, floor=floor)
+    first = low if init is None else _peak(peak, init=init)[1]
+    steps, growth = duration("period", period), positive("mult", mult)
+    if steps < 1:
+        raise ValueError(f"period must be >= 1, got {period!r}")
+    if growth != 1.0 and growth < LEAST_GROWTH:
+        raise ValueError(f"mult must be 1 or >= {LEAST_GROWTH}, got {mult!r}")
+    ramp = duration("warmup", warmup, zero=True)
+    rows = _warmup(first, top, ramp)
+    if growth == 1.0:
+        length = int(steps)
+        cycle = from_rows(two_ended("cosine", top, low, 0, length, label="cycle"), length=length)
+        return from_rows(*rows, repeated(cycle, length, ramp, "cycles"), length=None)
+    begin: Boundary = ramp
+    done = 0
+    for index, power in enumerate(_powers(growth)):
+        product = float(steps) * power
+        done += int(product) if product < 2.0**1000 else 2**1000
+        end = plus(ramp, done)
+        rows.append(two_ended("cosine", top, low, begin, end, label=f"cycle {index + 1}"))
+        begin = end
+        if begin > LARGEST_STEP:
+            break
+    return from_rows(*rows, length=None)
+
+
+def _powers(base: float) -> Iterator[float]:
+    """base^0, base^1, ..., each correctly rounded.
+
+    Kept as an interval of 320-bit integers; where both of its ends do not round to one float64, the exact power decides.
+    """
+    numerator, denominator = base.as_integer_ratio()
+    low, width, exponent = 1, 0, 0
+    index = 0
+    while True:
+        power = float(low)
+        if power != float(low + width):
+            from fractions import Fraction
+
+            exact = Fraction(base) ** index
+            yield exact.numerator / exact.denominator
+        else:
+            yield math.ldexp(power, exponent)
+        low, width = low * numerator, width * numerator
+        exponent -= denominator.bit_length() - 1
+        spare = low.bit_length() - 320
+        if spare > 0:
+            inexact = low & ((1 << spare) - 1) or width
+            low, width = low >> spare, (width >> spare) + (2 if inexact else 0)
+            exponent += spare
+        index += 1
+
+
+def cosine_plateau(
+    peak: Number,
+    total: Number,
+    warmup: Number = 0,
+    plateaus: Iterable[tuple[Number, Number]] = (),
+    floor_ratio: Number = 0.0,
+) -> Schedule:
+    """Linear warm-up, then a cosine that pauses on plateaus.
+
+    The steps after the warm-up, N = total - warmup, are a half cosine from the peak to ``peak * floor_ratio`` with the plateaus cut
+    out: a plateau's value is that cosine at its own beginning. Between plateaus each stretch is a half cosine of its own, flat at
+    both ends. A plateau (p, d) covers ``int(N * p / 100)`` and the ``int(N * d / 100)`` steps from there.
+
+    Parameters
+    ----------
+    peak : float
+        Value after the warm-up; >= 0.
+    total : int or float
+        Steps in all, the warm-up included.
+    warmup : int or float
+        Steps of the linear warm-up from 0, 0 <= warmup <= total.
+    plateaus : sequence of (position, duration)
+        In percent of N, in any order; they may touch but not overlap or run past the end. If they leave no time, the peak holds.
+    floor_ratio : float
+        Last value as a fraction of the peak, in [0, 1].
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are no finite numbers or out of range, and for plateaus that overlap.
+
+    References
+    ----------
+    The "Cosine Plateau" scheduler 0.2.0 (its code, in which each stretch is its own half cosine).
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> schedule = lrk.cosine_plateau(peak=1e-3, total=10_000, warmup=1000, plateaus=[(50, 30), (85, 10)], floor_ratio=0.1)
+    >>> [(phase.start, phase.stop) for phase in schedule.phases() if phase.name == "plateau"]
+    [(5500, 8200), (8650, 9550)]
+    """
+    (top,) = _peak(peak)
+    ratio = at_least("floor_ratio", floor_ratio, 0.0)
+    if ratio > 1.0:
+        raise ValueError(f"floor_ratio must be <= 1, got {floor_ratio!r}")
+    end, ramp = duration("total", total), duration("warmup", warmup, zero=True)
+    if ramp > end:
+        raise ValueError(f"warmup must be <= total, got {warmup!r} > {total!r}")
+    floor = top * ratio
+    steps = normal(end - ramp)
+    spans = _plateau_spans(plateaus, steps)
+    rows = _warmup(0.0, top, ramp)
+    if steps == 0:
+        return _floored(rows, end, floor)
+    active = normal(steps - sum(length for _, length in spans))
+    if active <= 0:
+        return from_rows(*rows, flat(top, ramp, "plateau"), length=end)
+
+    curve = cosine(top, floor, active)
+    level, begin, paused = top, ramp, 0
+    for start, length in spans:
+        value = curve(start - paused)
+        stop = plus(ramp, start)
+        if stop > begin:
+            rows.append(two_ended("cosine", level, value, begin, stop, label="cosine"))
+        begin = plus(stop, length)
+        if length:
+            rows.append(flat(value, stop, "plateau"))
+        level, paused = value, paused + length
+    if begin < end:
+        rows.append(two_ended("cosine", level, floor, begin, end, label="cosine"))
+    return from_rows(*rows, length=end)
+
+
+def _percent(name: str, percent: Any, steps: Boundary) -> int:
+    """Percent of the steps as the source counts them: the product first, then the quotient, then cut off."""
+    number = real(f"plateaus {name}", percent)
+    if not 0.0 <= number <= 100.0:
+        raise ValueError(f"plateaus {name} must be in [0, 100] percent, got {percent!r}")
+    return int(steps * normal(number) / 100)
+
+
+def _plateau_spans(plateaus: object, steps: Boundary) -> list[tuple[int, int]]:
+    """First step and length of every plateau, sorted."""
+    if isinstance(plateaus, str | bytes) or not isinstance(plateaus, Iterable):
+        raise TypeError(f"plateaus must be a sequence of (position, duration), got {shown(plateaus)}")
+    spans: list[tuple[int, int]] = []
+    for pair in plateaus:
+        if isinstance(pair, str | bytes) or not isinstance(pair, Iterable) or len(both := tuple(pair)) != 2:
+            raise TypeError(f"plateaus must be pairs (position, duration), got {shown(pair)}")
+        spans.append((_percent("position", both[0], steps), _percent("duration", both[1], steps)))
+    spans.sort(key=lambda span: span[0])
+    for (start, length), (following, _) in pairwise(spans):
+        if following < start + length:
+            raise ValueError(f"plateaus must not overlap, got steps {start} to {start + length} and one from {following}")
+    if spans and spans[-1][0] + spans[-1][1] > steps:
+        raise ValueError(f"plateaus must end by {steps} steps after the warm-up, got {spans[-1][0] + spans[-1][1]}")
+    return spans
+
+
+__all__ = ["cosine_plateau", "cosine_restarts", "warmup_constant", "warmup_cosine", "warmup_linear", "wsd"]

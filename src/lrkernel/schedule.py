@@ -1,0 +1,1212 @@
+"""schedule - an immutable, hashable, compiled function of the step, and the algebra that builds one from others.
+
+Everything here works on rows, the tuples that `Table` lowers to compiled segments; nothing here loops over steps.
+"""
+
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import pairwise
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arguments import (
+    LARGEST_STEP,
+    LONGEST,
+    Boundary,
+    Number,
+    boundary,
+    duration,
+    normal,
+    plus,
+    real,
+    shown,
+    steps_array,
+    whole,
+)
+from ._core import SEGMENT_BYTES, SHAPES, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMAT, VERSION = "lrkernel.schedule", 1
+MAGIC = b"LRKTABLE"
+MAX_THREADS = 1024
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+THREADS_FROM = 1 << 21  # steps; below, starting a second thread costs more than it saves
+
+ID = {shape.name: shape.id for shape in SHAPES}
+NAME = {shape.id: shape.name for shape in SHAPES}
+KIND = {shape.id: shape.kind for shape in SHAPES}
+HOLD = ID["hold"]
+CONSTANT = ID["constant"]
+POINTWISE = {ID[name] for name in ("scale", "divide", "offset", "clip")}
+
+# lrk_segment of lrkernel.h, field by field.
+SEGMENT = np.dtype(
+    [
+        ("begin", "i8"),
+        ("begin_part", "f8"),
+        ("end", "u8"),
+        ("end_part", "f8"),
+        ("start", "f8"),
+        ("stop", "f8"),
+        ("param", "f8"),
+        ("every", "f8"),
+        ("child", "i8", 2),
+        ("count", "i8", 2),
+        ("shape", "i4"),
+        ("falling", "i4"),
+        ("first", "i8"),
+        ("lead", "f8"),
+        ("span", "f8"),
+        ("base", "f8"),
+        ("gap", "f8"),
+        ("low", "f8"),
+        ("high", "f8"),
+        ("k", "f8", 8),
+    ]
+)
+if SEGMENT.itemsize != SEGMENT_BYTES:
+    raise ImportError(f"lrk_segment has {SEGMENT_BYTES} bytes, its NumPy dtype {SEGMENT.itemsize}: rebuild lrkernel")
+
+
+class Row(NamedTuple):
+    """One row of a table. Times are int or float, counted from the table's step 0."""
+
+    shape: int
+    begin: Boundary
+    end: Boundary | None  # where the formula ends; None where it never does
+    start: float | None  # None: the hold of the limit from the left
+    stop: float = 0.0
+    param: float = 0.0
+    every: float = 0.0
+    children: tuple[Any, ...] = ()
+    label: str | None = None
+
+
+class Phase(NamedTuple):
+    """A labelled part of a schedule: steps from `start` to before `stop` (None: for ever), values at its first and last step."""
+
+    name: str
+    start: Boundary
+    stop: Boundary | None
+    first: float
+    last: float
+
+
+# What a shape's row says beside its times: key of the canonical form -> field of the row. The keys of a primitive are its Python
+# parameters, those of a node are its operator's.
+FIELDS: dict[str, dict[str, str]] = {
+    "constant": {"value": "start"},
+    "hold": {"value": "start"},
+    "linear": {"start": "start", "stop": "stop"},
+    "cosine": {"start": "start", "stop": "stop"},
+    "cosine_cycles": {"start": "start", "stop": "stop", "cycles": "param"},
+    "polynomial": {"start": "start", "stop": "stop", "power": "param"},
+    "power_ramp": {"start": "start", "stop": "stop", "power": "param"},
+    "geometric": {"start": "start", "stop": "stop"},
+    "exponential": {"start": "start", "gamma": "param", "every": "every"},
+    "inverse_sqrt": {"start": "start", "timescale": "param"},
+    "step": {"start": "start", "step_size": "every", "gamma": "param"},
+    "values": {"every": "every"},
+    "scale": {"k": "stop"},
+    "divide": {"k": "stop"},
+    "offset": {"c": "stop"},
+    "clip": {"lo": "start", "hi": "stop"},
+    "product": {},
+    "repeat": {"times": "param"},
+    "epoch": {"steps_per_epoch": "every"},
+}
+TIMES = {"every", "step_size", "timescale", "steps_per_epoch", "times"}  # written as integers where whole, and stretched
+
+
+class Schedule(Table):
+    """A learning-rate schedule: a function of the integer step, compiled when it is built.
+
+    Schedules are made by the functions of this package (``linear``, ``warmup_cosine``, ...) and combined by the methods below. They
+    are immutable, hashable and compared by value; equality, hash and fingerprint ignore labels.
+
+    Calling one with an integer gives a float; with an array of integers of any shape, a float64 array of that shape. Past the end
+    the last value holds. Every way of asking (one step, arrays, ranges, threads, SIMD levels) gives the same bits.
+
+    Raises
+    ------
+    ValueError
+        For a step that is negative, at least 2^63, NaN or not whole.
+    TypeError
+        For a step that is no number, or a bool.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> schedule = lrk.warmup_cosine(peak=1e-3, warmup=1000, total=10_000, floor=1e-5)
+    >>> schedule(1000)
+    0.001
+    >>> schedule([0, 500, 10_000])
+    array([0.e+00, 5.e-04, 1.e-05])
+    """
+
+    __array_ufunc__ = None  # np.float64(2) * schedule is ours
+
+    # ---- evaluation ----
+
+    def _evaluate(self, step: object) -> Any:
+        """The call for anything but a Python int in range."""
+        steps = steps_array(step)
+        if steps.ndim == 0:
+            return self(int(steps))
+        out = np.empty(steps.shape)
+        self._gather(steps.reshape(-1), out.reshape(-1))
+        return out
+
+    def values(
+        self,
+        start: Number,
+        stop: Number | None = None,
+        stride: Number | None = None,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        out: npt.NDArray[Any] | None = None,
+        threads: int | None = None,
+    ) -> npt.NDArray[Any]:
+        """The values of a range of steps: ``values(stop)``, ``values(start, stop)``, ``values(start, stop, stride)``, as ``range``.
+
+        Parameters
+        ----------
+        start, stop, stride : int
+            As for ``range``, negative strides included. The steps themselves must lie in 0 .. 2^63 - 1.
+        dtype : float64 or float32, optional
+            That of ``out``, else float64. A float32 value is the float64 one rounded once.
+        out : ndarray of shape (n,), optional
+            Written and returned; may be strided.
+        threads : int, optional
+            1 to 1024 threads, on ranges that share no step. By default one for short ranges, else one per available core.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            For a step outside 0 .. 2^63 - 1, a stride of 0, another dtype, or an ``out`` that is read-only or does not fit.
+        TypeError
+            For arguments that are no integers, or an ``out`` that is no array.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.linear(0.0, 1.0, 4).values(6)
+        array([0.  , 0.25, 0.5 , 0.75, 1.  , 1.  ])
+        >>> lrk.linear(0.0, 1.0, 4).values(4, -1, -2)
+        array([1. , 0.5, 0. ])
+        """
+        first, gap, count = _range(start, stop, stride)
+        buffer = _buffer(count, dtype, out)
+        workers = _workers(threads, count)
+        fill = self._fill_double if buffer.dtype == np.float64 else self._fill_single
+        target = buffer
+        if buffer.strides[0] % buffer.itemsize or not buffer.flags.aligned:  # a field of a packed structure
+            target = np.empty(count, buffer.dtype)
+        if workers == 1:
+            fill(first, gap, target)
+        else:
+            from concurrent.futures import ThreadPoolExecutor  # 10 ms of imports that most processes never need
+
+            cuts = [count * k // workers for k in range(workers + 1)]
+            with ThreadPoolExecutor(workers) as pool:
+                parts = [pool.submit(fill, first + gap * low, gap, target[low:high]) for low, high in pairwise(cuts) if low < high]
+            for part in parts:
+                part.result()
+        if target is not buffer:
+            buffer[...] = target
+        return buffer
+
+    # ---- composition ----
+
+    def then(self, other: "Schedule") -> "Schedule":
+        """This schedule, then `other` on its own clock from where this one ends: ``sequence(self, other)``.
+
+        Raises
+        ------
+        ValueError
+            If this schedule is open-ended.
+        TypeError
+            If `other` is no schedule.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.linear(0.0, 1.0, 10).then(lrk.cosine(1.0, 0.0, 90)).length
+        100
+        """
+        if not isinstance(other, Schedule):
+            raise TypeError(f"other must be a schedule, got {shown(other)}")
+        return sequence(self, other)
+
+    def cut(self, step: Number) -> "Schedule":
+        """The first `step` steps, then the limit from the left; past the end it pads with the value that holds there.
+
+        Parameters
+        ----------
+        step : int or float
+            Where to cut, 0 < step < 2^63; the new length.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.linear(1.0, 0.0, 100).cut(50)(1000)
+        0.5
+        """
+        at = boundary("step", step)
+        if at == 0:
+            raise ValueError(f"step must be > 0, got {step!r}")
+        return Schedule((*_placed(self, 0, at), _hold(at)))
+
+    def shift(self, n: Number) -> "Schedule":
+        """Delay by `n` >= 0 steps, during which the first value holds.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.linear(1.0, 0.0, 10).shift(5)([0, 5, 6])
+        array([1. , 1. , 0.9])
+        """
+        delay = duration("n", n, zero=True)
+        if delay == 0:
+            return self
+        return sequence(Schedule((Row(CONSTANT, 0, None, self(0), self(0)), _hold(delay))), self)
+
+    def stretch(self, new_total: Number) -> "Schedule":
+        """The same curve over another length: every duration times ``new_total / length``, staircases and milestones too.
+
+        Raises
+        ------
+        ValueError
+            If the schedule is open-ended or `new_total` is not in (0, 2^53).
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.warmup_linear(1.0, 10, 100).stretch(1000) == lrk.warmup_linear(1.0, 100, 1000)
+        True
+        """
+        total = duration("new_total", new_total)
+        return _stretched(self, total, self._finite("stretch"))
+
+    def repeat(self, times: Number | None = None) -> "Schedule":
+        """The schedule over and over, `times` >= 1 times or for ever.
+
+        Raises
+        ------
+        ValueError
+            If the schedule is open-ended.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.linear(1.0, 0.0, 4).repeat().values(6)
+        array([1.  , 0.75, 0.5 , 0.25, 1.  , 0.75])
+        """
+        period = self._finite("repeat")
+        count = None if times is None else whole("times", times, 1)
+        if period >= LONGEST:
+            raise ValueError(f"length must be < 2^53 to repeat, got {period}")
+        if count == 1:
+            return self
+        if count is None:
+            return Schedule((repeated(self, period),))
+        total = normal(count * period)
+        if total > LARGEST_STEP:
+            raise ValueError(f"times must keep the length below 2^63, got {shown(times)}")
+        return Schedule((repeated(self, period)._replace(end=total, param=float(count)), _hold(total)))
+
+    def by_epoch(self, steps_per_epoch: Number) -> "Schedule":
+        """The schedule of epochs read in steps: ``t -> self(t // steps_per_epoch)``, steps_per_epoch >= 1.
+
+        An epoch that has begun counts whole: the new length is ``ceil(length) * steps_per_epoch``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.step(1.0, 1, 0.5).by_epoch(2).values(6)
+        array([1.  , 1.  , 0.5 , 0.5 , 0.25, 0.25])
+        """
+        every = duration("steps_per_epoch", steps_per_epoch)
+        if every < 1:
+            raise ValueError(f"steps_per_epoch must be >= 1, got {steps_per_epoch!r}")
+        length = None if self.length is None else normal(math.ceil(self.length) * every)
+        return self._node("epoch", length, every=float(every))
+
+    def clip(self, lo: Number | None = None, hi: Number | None = None) -> "Schedule":
+        """The values clamped to [lo, hi]; None leaves a side open.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.linear(0.0, 1.0, 4).clip(lo=0.3, hi=0.6).values(5)
+        array([0.3 , 0.3 , 0.5 , 0.6 , 0.6 ])
+        """
+        low = -math.inf if lo is None else real("lo", lo)
+        high = math.inf if hi is None else real("hi", hi)
+        if lo is None and hi is None:
+            raise ValueError("clip needs lo or hi, got neither")
+        if low > high:
+            raise ValueError(f"lo must be <= hi, got {lo!r} > {hi!r}")
+        return self._node("clip", self.length, start=low, stop=high)
+
+    def named(self, label: str) -> "Schedule":
+        """The same schedule with its parts labelled for ``phases()``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.linear(0.0, 1.0, 10).named("warmup").phases()[0].name
+        'warmup'
+        """
+        if not isinstance(label, str):
+            raise TypeError(f"label must be a string, got {label!r}")
+        return Schedule(tuple(Row(*row)._replace(label=label) for row in self.rows))
+
+    # ---- algebra ----
+
+    def __mul__(self, other: object) -> "Schedule":
+        if isinstance(other, Schedule):
+            length = None if self.length is None or other.length is None else max(self.length, other.length)
+            return self._node("product", length, other)
+        return self._by_number("scale", "k", other, 1.0)
+
+    def __rmul__(self, other: object) -> "Schedule":
+        return self._by_number("scale", "k", other, 1.0)
+
+    def __truediv__(self, other: object) -> "Schedule":
+        if isinstance(other, Real) and other == 0:
+            raise ValueError(f"k must not be 0, got {other!r}")
+        return self._by_number("divide", "k", other, 1.0)
+
+    def __add__(self, other: object) -> "Schedule":
+        return self._by_number("offset", "c", other, 0.0)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> "Schedule":
+        return self._by_number("offset", "c", other, 0.0, sign=-1.0)
+
+    def __rsub__(self, other: object) -> "Schedule":
+        return (-self)._by_number("offset", "c", other, 0.0)
+
+    def __neg__(self) -> "Schedule":
+        return self._by_number("scale", "k", -1.0, 1.0)
+
+    def __pos__(self) -> "Schedule":
+        return self
+
+    def _by_number(self, node: str, name: str, other: object, neutral: float, sign: float = 1.0) -> "Schedule":
+        if not isinstance(other, Real | bool | np.bool_ | str | bytes | None | complex):
+            return cast("Schedule", NotImplemented)
+        value = sign * real(name, other)
+        return self if value == neutral else self._node(node, self.length, stop=value)
+
+    def _node(self, node: str, length: Boundary | None, *others: "Schedule", **fields: Any) -> "Schedule":
+        """A row that refers to this schedule and `others`; `length` is its own."""
+        row = Row(ID[node], 0, length, fields.pop("start", 0.0), children=(self, *others), **fields)
+        return Schedule((row,) if length is None else (row, _hold(length, _jump(row))))
+
+    # ---- queries ----
+
+    @cached_property
+    def end(self) -> int | None:
+        """First integer step from which the value no longer changes, from the table; None where there is none.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.warmup_cosine(1.0, 10, 100).end, lrk.constant(1.0).end, lrk.exponential(1.0, 0.9).end
+        (100, 0, None)
+        """
+        settled = _settled(Row(*self.rows[-1]))
+        if settled is None:
+            return None
+        step, value = math.ceil(settled), self(LARGEST_STEP)
+        for before in reversed(self.rows[:-1]):
+            row = Row(*before)
+            if step > math.ceil(row.begin) and not (_is_flat(row) and row.start == value):
+                break
+            step = min(step, math.ceil(row.begin))
+        for before in self.rows[-2:-1]:
+            last = Row(*before)
+            if last.shape == ID["values"] and step == math.ceil(self.rows[-1][1]):
+                differs = np.flatnonzero(last.children[0] != value)
+                step = math.ceil(last.begin + (differs[-1] + 1 if differs.size else 0) * last.every)
+        return min(step, LARGEST_STEP)
+
+    @property
+    def segments(self) -> npt.NDArray[Any]:
+        """The compiled table, sub-tables behind it, as a read-only structured array that shares the memory.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.warmup_cosine(1.0, 10, 100).segments["begin"]
+        array([  0,  10, 100])
+        """
+        return np.frombuffer(memoryview(self._segment_bytes()), SEGMENT)
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The labelled parts, in order: name, start, stop (None where open), value at the first and at the last step.
+
+        A part that owns no integer step is left out.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> for phase in lrk.wsd(peak=1.0, warmup=10, stable=80, decay=10).phases():
+        ...     print(phase.name, phase.start, phase.stop, phase.first, phase.last)
+        warmup 0 10 0.0 0.9
+        stable 10 90 1.0 1.0
+        decay 90 100 1.0 0.1
+        """
+        found: list[Phase] = []
+        for name, start, stop in _spans(self):
+            first, last = math.ceil(start), LARGEST_STEP if stop is None else min(math.ceil(stop) - 1, LARGEST_STEP)
+            if first <= last:
+                found.append(Phase(name, start, stop, self(first), self(last)))
+        return tuple(found)
+
+    # ---- canonical form ----
+
+    def to_dict(self, *, labels: bool = False) -> dict[str, Any]:
+        """The canonical form: JSON-safe, versioned, the same on every machine.
+
+        Floats are written by ``float.hex``, whole times as integers. ``from_dict`` gives the schedule back. Labels are kept on
+        request; the fingerprint is that of the form without them.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.constant(0.5).to_dict()["segments"]
+        [{'begin': 0, 'shape': 'constant', 'value': '0x1.0000000000000p-1'}]
+        """
+        return {"format": FORMAT, "version": VERSION, "segments": _rows_to_dicts(self, labels)}
+
+    @staticmethod
+    def from_dict(d: Mapping[str, Any]) -> "Schedule":
+        """The schedule of a canonical form.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an unknown format, version, key or shape, a missing key, or a value that its shape refuses.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> schedule = lrk.linear(0.0, 1.0, 10)
+        >>> lrk.Schedule.from_dict(schedule.to_dict()) == schedule
+        True
+        """
+        if not isinstance(d, Mapping):
+            raise TypeError(f"d must be a mapping, got {shown(d)}")
+        _known_keys("d", d, required={"format", "version", "segments"})
+        if d["format"] != FORMAT or type(d["version"]) is not int or d["version"] != VERSION:
+            raise ValueError(
+                f"d must be of format {FORMAT!r}, version {VERSION}, got {shown(d['format'])}, version {shown(d['version'])}"
+            )
+        return _rows_from_dicts(d["segments"], "segments")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical form as JSON with sorted keys and no spaces; the same across machines and releases.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.constant(0.5).fingerprint[:16]
+        '255869d296b385b2'
+        """
+        import hashlib  # these two cost more to import than the rest of the package
+        import json
+
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The lowered table, little-endian: magic, version, length, rows, arrays, labels, CRC-32.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> schedule = lrk.linear(0.0, 1.0, 10)
+        >>> lrk.Schedule.from_bytes(schedule.to_bytes()) == schedule
+        True
+        """
+        labels = "\0".join(_labels(self)).encode()
+        rows, values = self._lowered
+        head = HEADER.pack(MAGIC, VERSION, len(self.rows), len(rows) // STORED.itemsize, len(values) // 8, len(labels))
+        body = head + rows + values + labels
+        return body + struct.pack("<I", zlib.crc32(body))
+
+    @staticmethod
+    def from_bytes(data: bytes | bytearray | memoryview) -> "Schedule":
+        """The schedule of ``to_bytes``, labels included.
+
+        Raises
+        ------
+        ValueError
+            For bytes that are no table of this version, are cut short, changed, or describe no schedule.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.Schedule.from_bytes(b"")
+        Traceback (most recent call last):
+        ValueError: data must begin with b'LRKTABLE', got b''
+        """
+        return _read(data)
+
+    @cached_property
+    def _lowered(self) -> tuple[bytes, bytes]:
+        """What the rows and arrays say, without labels and derived fields: equal bytes, equal schedules."""
+        segments = self.segments
+        stored = np.empty(segments.size, STORED)
+        for name in STORED.names or ():
+            stored[name] = segments[name]
+        arrays = list(_arrays(self))
+        return stored.tobytes(), b"".join(np.asarray(array, "<f8").tobytes() for array in arrays)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Schedule):
+            return NotImplemented
+        return self is other or self._lowered == other._lowered
+
+    def __hash__(self) -> int:
+        return hash(self._lowered)
+
+    def __repr__(self) -> str:
+        return _expression(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Schedule.from_bytes, (self.to_bytes(),)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    # ---- pictures ----
+
+    def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
+        """Draw the curve with matplotlib (extra ``plot``); see ``lrkernel.plot.plot``."""
+        from .plot import plot
+
+        return plot(self, ax, **options)
+
+    def _repr_svg_(self) -> str:
+        from .plot import svg
+
+        return svg(self)
+
+    def _finite(self, verb: str) -> Boundary:
+        if self.length is None:
+            raise ValueError(f"length must be finite to {verb}, got an open-ended schedule")
+        return self.length
+
+
+# ---- ranges and buffers ----
+
+
+def _range(start: object, stop: object, stride: object) -> tuple[int, int, int]:
+    """First step, stride and number of steps."""
+    if stop is None:
+        if stride is not None:
+            raise TypeError(f"stop must be an integer where a stride is given, got {stop!r}")
+        start, stop = 0, start
+    gap = 1 if stride is None else whole("stride", stride)
+    if gap == 0:
+        raise ValueError("stride must not be 0, got 0")
+    steps = range(whole("start", start), whole("stop", stop), gap)
+    if not steps:
+        return 0, 1, 0
+    first, last = steps[0], steps[-1]
+    for name, step, given in (("start", first, start), ("stop", last, stop)):
+        if not 0 <= step <= LARGEST_STEP:
+            raise ValueError(f"{name} must keep every step {'>= 0' if step < 0 else '< 2^63'}, got {shown(given)}")
+    count = (last - first) // gap + 1
+    return first, gap if count > 1 else 1, count
+
+
+def _buffer(count: int, dtype: npt.DTypeLike | None, out: object) -> npt.NDArray[Any]:
+    wanted = None if dtype is None else np.dtype(dtype)
+    if wanted is not None and wanted not in FLOATS:
+        raise ValueError(f"dtype must be float64 or float32, got {wanted}")
+    if out is None:
+        return np.empty(count, wanted or np.float64)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, got {shown(out)}")
+    if out.dtype not in FLOATS:
+        raise ValueError(f"out must have dtype float64 or float32, got {out.dtype}")
+    if wanted is not None and out.dtype != wanted:
+        raise ValueError(f"out must have dtype {wanted}, got {out.dtype}")
+    if out.shape != (count,):
+        raise ValueError(f"out must have shape {(count,)}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array")
+    if count > 1 and abs(out.strides[0]) < out.itemsize:
+        raise ValueError(f"out must not overlap itself, got a stride of {out.strides[0]} bytes")
+    return out
+
+
+def _workers(threads: object, count: int) -> int:
+    if threads is None:
+        if count < THREADS_FROM:
+            return 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores, max(1, count // (THREADS_FROM // 2)))
+    number = whole("threads", threads, 1)
+    if number > MAX_THREADS:
+        raise ValueError(f"threads must be <= {MAX_THREADS}, got {shown(threads)}")
+    return max(1, min(number, count))
+
+
+# ---- rows ----
+
+
+def _hold(at: Boundary, value: float | None = None) -> Row:
+    return Row(HOLD, at, None, value)
+
+
+def _jump(row: Row) -> float | None:
+    """What a node holds past its end where that is not its limit from the left: its child jumps there, or its last epoch ends."""
+    if row.end is None or (row.shape != ID["epoch"] and all(c.length is None or c.rows[-1][3] is None for c in row.children)):
+        return None
+    end = normal(row.end - row.begin)
+    alone = row._replace(begin=0, end=end)
+    value = Schedule((alone,))(LARGEST_STEP)
+    return None if value == Schedule((alone, _hold(end)))(LARGEST_STEP) else value
+
+
+def from_rows(*rows: Row, length: Boundary | None) -> Schedule:
+    """The schedule of rows that follow each other; ended at `length` unless that is None."""
+    return Schedule(rows if length is None else (*rows, _hold(length)))
+
+
+def repeated(part: Schedule, period: Boundary, begin: Boundary = 0, label: str | None = None) -> Row:
+    """The row that repeats a part for ever."""
+    return Row(ID["repeat"], begin, None, 0.0, 0.0, 0.0, float(period), (part,), label)
+
+
+def _placed(part: Schedule, offset: Boundary, limit: Boundary | None) -> Iterator[Row]:
+    """The rows of a part that begins at `offset`, up to `limit`; a part that ended earlier holds until there."""
+    for values in part.rows:
+        row = Row(*values)
+        begin = plus(offset, row.begin)
+        if (limit is not None and begin >= limit) or (begin > LARGEST_STEP and row.shape != HOLD):
+            return
+        if row.shape == HOLD and limit is not None:
+            value = part(LARGEST_STEP)
+            yield Row(CONSTANT, begin, None, value, value)
+        else:
+            yield row._replace(begin=begin, end=None if row.end is None else plus(offset, row.end))
+
+
+def sequence(*parts: Schedule, at: Iterable[Number] | None = None) -> Schedule:
+    """One schedule after the other, each on its own clock.
+
+    Parameters
+    ----------
+    *parts : Schedule
+        At least one.
+    at : sequence of real numbers, optional
+        The boundaries between the parts, one fewer than parts, not decreasing. A part that ended earlier holds until its
+        boundary; a part between equal boundaries is dropped. By default each part begins where the one before ends.
+
+    Raises
+    ------
+    ValueError
+        Without parts; for a part before the last that is open-ended, without `at`; for boundaries that do not fit.
+    TypeError
+        For a part that is no schedule.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> lrk.sequence(lrk.linear(0.0, 1.0, 2), lrk.constant(1.0), lrk.linear(1.0, 0.0, 2), at=[2, 4]).values(7)
+    array([0. , 0.5, 1. , 1. , 1. , 0.5, 0. ])
+    """
+    if not parts:
+        raise ValueError("parts must not be empty, got ()")
+    for part in parts:
+        if not isinstance(part, Schedule):
+            raise TypeError(f"parts must be schedules, got {shown(part)}")
+    limits = _limits(parts, at)
+    rows: list[Row] = []
+    offset: Boundary = 0
+    for part, limit in zip(parts, limits, strict=True):
+        if limit is None:
+            rows.extend(_placed(part, offset, None))
+        elif limit > offset:
+            rows.extend(_placed(part, offset, limit))
+            offset = limit
+    return Schedule(tuple(rows))
+
+
+def _limits(parts: tuple[Schedule, ...], at: Iterable[Number] | None) -> list[Boundary | None]:
+    """Where each part but the last ends; None for the last."""
+    limits: list[Boundary | None] = []
+    if at is None:
+        offset: Boundary = 0
+        for part in parts[:-1]:
+            if part.length is None:
+                raise ValueError("parts before the last must have a length where at is not given, got an open-ended one")
+            offset = plus(offset, part.length)
+            limits.append(offset)
+    else:
+        if isinstance(at, str | bytes) or not isinstance(at, Iterable):
+            raise TypeError(f"at must be a sequence of real numbers, got {shown(at)}")
+        given = [boundary("at", value) for value in at]
+        if len(given) != len(parts) - 1:
+            raise ValueError(f"at must have one boundary between parts ({len(parts) - 1}), got {len(given)}")
+        for low, high in pairwise(given):
+            if high < low:
+                raise ValueError(f"at must not decrease, got {low!r} before {high!r}")
+        limits.extend(given)
+    return [*limits, None]
+
+
+def _stretched(schedule: Schedule, total: Boundary, length: Boundary) -> Schedule:
+    def stretched(time: Boundary) -> Boundary:
+        if type(time) is int and type(total) is int and type(length) is int and time * total % length == 0:
+            return time * total // length
+        return normal(time * total / length)
+
+    rows: list[Row] = []
+    for values in schedule.rows:
+        row = Row(*values)
+        if rows and stretched(row.begin) > LARGEST_STEP:  # of a sub-table that was cut: out of reach now
+            break
+        fields: dict[str, Any] = {"begin": stretched(row.begin), "end": None if row.end is None else stretched(row.end)}
+        if row.every:
+            fields["every"] = float(stretched(normal(row.every)))
+        if row.shape == ID["inverse_sqrt"]:
+            fields["param"] = float(stretched(normal(row.param)))
+        if row.shape != ID["epoch"]:  # epochs stay what they are; they get longer
+            fields["children"] = tuple(
+                _stretched(child, total, length) if isinstance(child, Schedule) else child for child in row.children
+            )
+        rows.append(row._replace(**fields))
+    return Schedule(tuple(rows))
+
+
+def _is_flat(row: Row) -> bool:
+    """The value is `start` all along."""
+    return row.shape == CONSTANT or (KIND[row.shape] in ("lane", "block") and row.end is not None and row.start == row.stop)
+
+
+def _settled(row: Row) -> Boundary | None:
+    """Where a last row stops changing; None where it does not."""
+    ends = [child.end for child in row.children if isinstance(child, Schedule)]
+    if row.shape in (HOLD, CONSTANT) or (row.end is None and row.start == 0.0 and not ends):
+        return row.begin
+    if row.shape in (ID["step"], ID["exponential"]) and row.param == 1.0:
+        return row.begin
+    known = [end for end in ends if end is not None]
+    if not ends or len(known) < len(ends):
+        return None
+    last = max(known)
+    if row.shape == ID["repeat"]:
+        return row.begin if last == 0 else None
+    return row.begin + (last * row.every if row.shape == ID["epoch"] else last)
+
+
+def _spans(schedule: Schedule) -> Iterator[tuple[str, Boundary, Boundary | None]]:
+    """Name, start and stop of every part; those of a pointwise node are its child's."""
+    stops = [row[1] for row in schedule.rows[1:]]
+    for values, stop in zip(schedule.rows, [*stops, None], strict=True):
+        row = Row(*values)
+        if row.shape == HOLD:
+            return
+        if row.label is None and (row.shape in POINTWISE or row.shape == ID["epoch"]):
+            every = normal(row.every) if row.shape == ID["epoch"] else 1
+            for name, low, high in _spans(row.children[0]):
+                begin = plus(row.begin, low * every)
+                end = stop if high is None else plus(row.begin, high * every)
+                if stop is None or begin < stop:
+                    yield name, begin, end if stop is None or (end is not None and end < stop) else stop
+        else:
+            yield row.label or _constructor(row), row.begin, stop
+
+
+def _constructor(row: Row) -> str:
+    """The public name of what made a row: `cosine` for cosine_cycles, `from_values`, ..."""
+    call = SHAPES[row.shape].call
+    return call.partition("(")[0] if KIND[row.shape] != "node" else NAME[row.shape]
+
+
+# ---- canonical form ----
+
+
+def _rows_to_dicts(schedule: Schedule, labels: bool) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for values in schedule.rows:
+        row = Row(*values)
+        name = NAME[row.shape]
+        segment: dict[str, Any] = {"begin": _time_out(row.begin), "shape": name}
+        if row.end is not None:
+            segment["end"] = _time_out(row.end)
+        for key, field in FIELDS[name].items():
+            value = getattr(row, field)
+            if value is not None and math.isfinite(value) and (key != "times" or value):
+                segment[key] = _time_out(normal(value)) if key in TIMES else value.hex()
+        if name == "hold" and row.start is not None:
+            segment["value"] = row.start.hex()
+        if name == "values":
+            segment["values"] = [float(value).hex() for value in row.children[0]]
+        elif row.children:
+            segment["of"] = [_rows_to_dicts(child, labels) for child in row.children]
+        if labels and row.label is not None:
+            segment["label"] = row.label
+        found.append(segment)
+    return found
+
+
+def _time_out(time: Boundary) -> int | str:
+    return time if isinstance(time, int) else time.hex()
+
+
+def _number_in(path: str, value: object) -> Boundary:
+    """A number of the canonical form: an int or a float.hex string."""
+    if type(value) is int:
+        return value
+    if type(value) is not str:
+        raise TypeError(f"{path} must be an integer or a hexadecimal float, got {shown(value)}")
+    try:
+        return float.fromhex(value)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{path} must be an integer or a hexadecimal float, got {shown(value)}") from None
+
+
+def _known_keys(path: str, d: Mapping[str, Any], required: set[str], optional: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    for key in d:
+        if key not in required | optional:
+            raise ValueError(f"{path} must not have the key {shown(key)}")
+    for key in sorted(required - set(d)):
+        raise ValueError(f"{path} must have the key {key!r}")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
+    if not _is_list(segments) or not segments:
+        raise TypeError(f"{path} must be a list of segments, got {shown(segments)}")
+    if depth > 2 * len(SHAPES):
+        raise ValueError(f"{path.partition('[')[0]} must not nest deeper than the tables of a schedule, got {depth} levels")
+    rows: list[Row] = []
+    for index, item in enumerate(segments):
+        here = f"{path}[{index}]"
+        if not isinstance(item, Mapping):
+            raise TypeError(f"{here} must be a mapping, got {shown(item)}")
+        segment = cast("Mapping[str, Any]", item)
+        name = segment.get("shape")
+        if not isinstance(name, str) or name not in FIELDS:
+            raise ValueError(f"{here}.shape must be one of {', '.join(FIELDS)}, got {shown(name)}")
+        optional = {"end", "label", "value"} if name == "hold" else {"end", "label"}
+        optional |= {"lo", "hi"} if name == "clip" else {"times"} if name == "repeat" else set()
+        needed = {"begin", "shape", *FIELDS[name]} - optional
+        needed |= {"values"} if name == "values" else {"of"} if KIND[ID[name]] == "node" else set()
+        _known_keys(here, segment, needed, optional)
+        fields: dict[str, Any] = {"shape": ID[name], "start": 0.0}
+        if name == "hold":
+            fields["start"] = None
+        if name == "clip":
+            fields.update(start=-math.inf, stop=math.inf)
+        for key, field in FIELDS[name].items():
+            if key in segment:
+                fields[field] = real(f"{here}.{key}", _number_in(f"{here}.{key}", segment[key]))
+        if name == "constant":
+            fields["stop"] = fields["start"]
+        if name == "values":
+            if not _is_list(segment["values"]):
+                raise TypeError(f"{here}.values must be a list, got {shown(segment['values'])}")
+            array = [real(f"{here}.values", _number_in(f"{here}.values", value)) for value in segment["values"]]
+            fields["children"] = (frozen(array),)
+        elif "of" in segment:
+            wanted = 2 if name == "product" else 1
+            if not _is_list(segment["of"]) or len(segment["of"]) != wanted:
+                raise TypeError(f"{here}.of must be a list of {wanted}, got {shown(segment['of'])}")
+            fields["children"] = tuple(
+                _rows_from_dicts(child, f"{here}.of[{k}]", depth + 1) for k, child in enumerate(segment["of"])
+            )
+            if name == "repeat":
+                fields["every"] = float(fields["children"][0].length or 0.0)
+        label = segment.get("label")
+        if label is not None and not isinstance(label, str):
+            raise TypeError(f"{here}.label must be a string, got {shown(label)}")
+        begin = boundary(f"{here}.begin", _number_in(f"{here}.begin", segment["begin"]))
+        end = None
+        if "end" in segment:
+            end = normal(_number_in(f"{here}.end", segment["end"]))
+        rows.append(Row(begin=normal(begin), end=end, label=label, **fields))
+    return _checked(rows, path)
+
+
+def frozen(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """A private, read-only, contiguous float64 copy without -0.0."""
+    array = np.array(values, np.float64) + 0.0
+    array.setflags(write=False)
+    return array
+
+
+def _checked(rows: list[Row], path: str) -> Schedule:
+    """The schedule of rows that came from outside: what constructors guarantee is checked here."""
+    if rows[0].begin != 0:
+        raise ValueError(f"{path}[0].begin must be 0, got {rows[0].begin}")
+    for index, row in enumerate(rows):
+        here = f"{path}[{index}]"
+        following = rows[index + 1].begin if index + 1 < len(rows) else None
+        if row.shape == HOLD and (following is not None or index == 0):
+            raise ValueError(f"{here} must be the last segment and not the first, as a hold")
+        if following is not None and following <= row.begin:
+            raise ValueError(f"{here}.begin must be < the next one, got {row.begin} and {following}")
+        needs_end = KIND[row.shape] in ("lane", "block") and row.shape not in (ID["exponential"], ID["inverse_sqrt"])
+        has_end = needs_end or row.shape == ID["values"] or (KIND[row.shape] == "node" and _natural(row) is not None)
+        if has_end != (row.end is not None):
+            raise ValueError(f"{here}.end must {'' if has_end else 'not '}be given")
+        if row.end is not None:
+            if not math.isfinite(row.end) or row.end <= row.begin:
+                raise ValueError(f"{here}.end must be finite and > begin, got {row.end}")
+            if needs_end and (row.end <= LARGEST_STEP if following is None else row.end < following):
+                raise ValueError(f"{here}.end must not lie before the next segment's begin, got {row.end}")
+        if row.shape == ID["repeat"]:
+            child = row.children[0]
+            if child.length is None or float(child.length) != row.every or (row.param and row.param != int(row.param)):
+                raise ValueError(f"{here}.of must be one schedule with a length that repeats a whole number of times")
+    return Schedule(tuple(rows))
+
+
+def _natural(row: Row) -> Boundary | None:
+    """How long a node is by itself."""
+    if row.shape == ID["repeat"]:
+        return normal(row.param * row.every) if row.param else None
+    lengths: list[Boundary] = [child.length for child in row.children if child.length is not None]
+    if len(lengths) < len(row.children):
+        return None
+    if row.shape == ID["epoch"]:
+        return normal(math.ceil(lengths[0]) * normal(row.every))
+    return max(lengths)
+
+
+# ---- bytes ----
+
+HEADER = struct.Struct("<8sHxxIIQI")  # magic, version, root rows, all rows, values, bytes of labels
+STORED = np.dtype([(name, SEGMENT[name].base.newbyteorder("<"), SEGMENT[name].shape) for name in (SEGMENT.names or ())[:11]])
+
+
+def _tables(schedule: Schedule) -> Iterator[Schedule]:
+    """The schedule and its sub-tables in the order in which the core stores them."""
+    yield schedule
+    for row in schedule.rows:
+        for child in row[7]:
+            if isinstance(child, Schedule):
+                yield from _tables(child)
+
+
+def _labels(schedule: Schedule) -> Iterator[str]:
+    for table in _tables(schedule):
+        for row in table.rows:
+            yield (row[8] or "").replace("\0", "")
+
+
+def _arrays(schedule: Schedule) -> Iterator[npt.NDArray[np.float64]]:
+    """The arrays in the order in which the core joins them."""
+    for row in schedule.rows:
+        for child in row[7]:
+            if isinstance(child, Schedule):
+                yield from _arrays(child)
+            else:
+                yield child
+
+
+def _read(data: object) -> Schedule:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"data must be bytes, got {shown(data)}")
+    raw = bytes(cast("bytes", data))
+    if raw[:8] != MAGIC:
+        raise ValueError(f"data must begin with {MAGIC!r}, got {shown(raw[:8])}")
+    if len(raw) < HEADER.size + 4:
+        raise ValueError(f"data must have at least {HEADER.size + 4} bytes, got {len(raw)}")
+    _, version, root, total, values, labels = HEADER.unpack_from(raw)
+    if version != VERSION:
+        raise ValueError(f"data must be of version {VERSION}, got version {version}")
+    size = HEADER.size + total * STORED.itemsize + 8 * values + labels + 4
+    if len(raw) != size:
+        raise ValueError(f"data must have the {size} bytes that its header says, got {len(raw)}")
+    if zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "little"):
+        raise ValueError("data must have the checksum of its content, got another: it was changed or damaged")
+    at = HEADER.size
+    stored = np.frombuffer(raw, STORED, total, at)
+    array = np.frombuffer(raw, "<f8", values, at + stored.nbytes)
+    try:
+        names = raw[at + stored.nbytes + array.nbytes : -4].decode().split("\0")
+    except UnicodeDecodeError:
+        raise ValueError("data must hold labels in UTF-8, got other bytes") from None
+    if not 0 < root <= total or len(names) != total:
+        raise ValueError(f"data must hold a table and a label for each row, got {root} of {total} rows, {len(names)} labels")
+    try:
+        schedule = _read_table(stored, array, names, 0, root, 0)
+    except TypeError as error:
+        raise ValueError(f"data must describe a schedule: {error}") from None
+    if schedule._lowered != (raw[at : at + stored.nbytes], raw[at + stored.nbytes : at + stored.nbytes + array.nbytes]):
+        raise ValueError("data must be what to_bytes writes, got rows in another form")
+    return schedule
+
+
+def _read_table(
+    stored: npt.NDArray[Any], array: npt.NDArray[np.float64], names: list[str], first: int, count: int, depth: int
+) -> Schedule:
+    """Rows `first` .. `first + count` as a schedule. Sub-tables lie behind the row that refers to them, so this ends."""
+    rows: list[Row] = []
+    for index in range(first, first + count):
+        item = {name: stored[name][index].tolist() for name in stored.dtype.names or ()}
+        name = NAME.get(item["shape"])
+        if name is None:
+            raise ValueError(f"data must hold known shapes, got id {item['shape']}")
+        children: tuple[Any, ...] = ()
+        if name == "values" or KIND[item["shape"]] == "node":
+            limit = array.size if name == "values" else len(stored)
+            low = 0 if name == "values" else index + 1
+            found: list[Any] = []
+            for begin, size in list(zip(item["child"], item["count"], strict=True))[: 2 if name == "product" else 1]:
+                if not (low <= begin < limit and 0 < size <= limit - begin) or depth > len(SHAPES):
+                    raise ValueError(f"data must refer to rows and values that it holds, got {begin}, {size} in row {index}")
+                if name == "values":
+                    found.append(frozen([real("values", value) for value in array[begin : begin + size].tolist()]))
+                else:
+                    found.append(_read_table(stored, array, names, begin, size, depth + 1))
+            children = tuple(found)
+        begin, end = _join(item["begin"], item["begin_part"]), None
+        if item["end_part"] != math.inf:
+            end = _join(item["end"], item["end_part"])
+        is_hold = name == "hold"
+        rows.append(
+            Row(
+                item["shape"],
+                begin if is_hold else boundary("begin", begin),
+                end,
+                item["start"],
+                item["stop"],
+                item["param"],
+                item["every"],
+                children,
+                names[index] or None,
+            )
+        )
+    if rows[-1].shape == HOLD:
+        held = rows[-1].start
+        rows[-1] = rows[-1]._replace(start=None, stop=0.0)
+        if _checked(rows, "rows")(LARGEST_STEP) != held:
+            rows[-1] = rows[-1]._replace(start=real("hold", held))
+    return _checked(rows, "rows")
+
+
+def _join(number: int, part: float) -> Boundary:
+    if not (math.isfinite(part) and part >= 0.0):
+        raise ValueError(f"boundaries must be finite and >= 0, got {number} + {part}")
+    return normal(number + part) if part < 1.0 and part else number + int(part)
+
+
+# ---- repr ----
+
+
+class _NoExpression(Exception):
+    """No combination of constructors gives exactly these rows."""
+
+
+def _expression(schedule: Schedule) -> str:
+    try:
+        return _sequence_text(schedule)[0]
+    except _NoExpression:
+        return f"Schedule.from_dict({schedule.to_dict()!r})"
+
+
+def _between(begin: Boundary, end: Boundary) -> Boundary:
+    steps = normal(end - begin)
+    if steps >= LONGEST or plus(begin, steps) != end:
+        raise _NoExpression
+    return steps
+
+
+def _sequence_text(schedule: Schedule) -> tuple[str, bool]:
+    """The expression, and whether it is an operator's (and so needs parentheses)."""
+    rows = [Row(*values) for values in schedule.rows]
+    length = schedule.length
+    held = rows.pop().start if rows[-1].shape == HOLD else None
+    texts: list[tuple[str, bool]] = []
+    ends: list[Boundary | None] = []
+    for row, stop in zip(rows, [*(row.begin for row in rows[1:]), length], strict=True):
+        text, operator = _row_text(row, stop)
+        texts.append((text, operator))
+        ends.append(stop if row.shape == CONSTANT else row.end)
+    stops = [*(row.begin for row in rows[1:]), length]
+    if length is None and ends[-1] is not None:
+        raise _NoExpression
+    text, operator = texts[0]
+    if len(texts) > 1:
+        text, operator = ", ".join(text for text, _ in texts), False
+        if ends[:-1] != stops[:-1]:
+            text += f", at=[{', '.join(repr(stop) for stop in stops[:-1])}]"
+        text = f"sequence({text})"
+    jump = _jump(rows[-1]) if KIND[rows[-1].shape] == "node" and ends[-1] == length else None
+    if held is not None and held != jump:
+        raise _NoExpression
+    if ends[-1] != length or held != jump:
+        text, operator = f"{f'({text})' if operator else text}.cut({length!r})", False
+    return text, operator
+
+
+def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
+    name = NAME[row.shape]
+    if KIND[row.shape] == "node":
+        inner, operator = _sequence_text(row.children[0])
+        inner = f"({inner})" if operator else inner
+        if name == "product":
+            other, operator = _sequence_text(row.children[1])
+            return f"{inner} * {f'({other})' if operator else other}", True
+        if name in ("scale", "divide", "offset"):
+            return f"{inner} {dict(scale='*', divide='/', offset='+')[name]} {row.stop!r}", True
+        if name == "clip":
+            sides = [value if value is not None and math.isfinite(value) else None for value in (row.start, row.stop)]
+            return f"{inner}.clip({sides[0]!r}, {sides[1]!r})", False
+        if name == "repeat":
+            return f"{inner}.repeat({int(row.param) or ''})", False
+        if row.every < 1.0:
+            raise _NoExpression
+        return f"{inner}.by_epoch({normal(row.every)!r})", False
+    call, _, names = SHAPES[row.shape].call.rstrip(")").partition("(")
+    end = stop if row.shape == CONSTANT else row.end
+    given: list[str] = []
+    for key in names.split(", "):
+        if key == "steps":
+            if end is not None:
+                given.append(repr(_between(row.begin, end)))
+        elif key == "array":
+            given.append(repr(row.children[0].tolist()))
+        else:
+            value = getattr(row, FIELDS[name][key])
+            given.append(repr(normal(value) if key in TIMES else value))
+    text = f"{call}({', '.join(given)})"
+    if name == "values" and row.every != 1.0:
+        total = _between(row.begin, row.end or 0)
+        if total / row.children[0].size != row.every:
+            raise _NoExpression
+        text += f".stretch({total!r})"
+    return text, False
