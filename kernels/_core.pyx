@@ -153,6 +153,8 @@ cdef class Table:
         self.root = self.total = len(rows)
         values = []
         for row in rows:
+            if not isinstance(row, tuple) or len(row) != 9 or len(row[7]) > 2:
+                raise TypeError(f"rows must be tuples of nine fields, got {row!r}")
             for part in row[7]:
                 if isinstance(part, Table):
                     child = part
@@ -218,6 +220,8 @@ cdef class Table:
     def _gather(self, const int64_t[::1] steps, double[::1] out):
         """Write the values of steps in any order."""
         cdef lrk_table table = _table(self)
+        if out.shape[0] != steps.shape[0]:
+            raise ValueError(f"out must have {steps.shape[0]} values, got {out.shape[0]}")
         if steps.shape[0]:
             with nogil:
                 lrk_gather(&table, &steps[0], steps.shape[0], &out[0])
@@ -245,6 +249,8 @@ cdef int _set_row(Table self, Py_ssize_t index, object row, Py_ssize_t *offset, 
     cdef lrk_table table
     cdef object shape, begin, end, start, stop, param, every, children, _
     shape, begin, end, start, stop, param, every, children, _ = row
+    if not 0 <= shape < len(SHAPES) or (start is None and shape != HOLD):
+        raise ValueError(f"shape must be a known id and start a number, got {shape!r}, {start!r}")
     s.shape = shape
     if not 0 <= begin <= INT64_MAX:
         raise ValueError(f"boundaries must be >= 0 and < 2^63, got {begin!r}")

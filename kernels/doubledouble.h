@@ -198,15 +198,17 @@ static lrk_dd lrk_dd_log2(double x)
     return lrk_dd_add((lrk_dd){exponent, 0.0}, sum);
 }
 
-/* 2^x = result * 2^exponent with the result in [0.7, 1.42], to about 2^-95 relative; |x| is cut off at 4000. */
+/* 2^x = result * 2^exponent with the result in [0.7, 1.42], to about 2^-88 relative; |x| is cut off at 4000. */
 static lrk_dd lrk_dd_exp2(lrk_dd x, double *exponent)
 {
     if (!(x.hi > -4000.0 && x.hi < 4000.0)) x = (lrk_dd){x.hi < 0.0 ? -4000.0 : 4000.0, 0.0};
     *exponent = lrk_round(x.hi);
     const lrk_dd fraction = lrk_dd_add((lrk_dd){-*exponent, 0.0}, x);
     const lrk_dd y = lrk_dd_multiply(fraction, (lrk_dd){LRK_LN2_HI, LRK_LN2_LO});
-    lrk_dd sum = lrk_factorial_reciprocals[21];
-    for (int k = 20; k >= 0; --k) sum = lrk_dd_add(lrk_dd_multiply(sum, y), lrk_factorial_reciprocals[k]);
+    double tail = lrk_factorial_reciprocals[21].hi;
+    for (int k = 20; k > 9; --k) tail = tail * y.hi + lrk_factorial_reciprocals[k].hi; /* y^10 / 10! < 2^-37 */
+    lrk_dd sum = {tail, 0.0};
+    for (int k = 9; k >= 0; --k) sum = lrk_dd_add(lrk_dd_multiply(sum, y), lrk_factorial_reciprocals[k]);
     return sum;
 }
 

@@ -197,6 +197,12 @@ static double within(double x, double limit)
     return lrk_clamp(x, -limit, limit);
 }
 
+static lrk_dd growth_rate(lrk_dd log2_gamma, double every)
+{
+    if (every >= 0x1p-100 || log2_gamma.hi == 0.0) return lrk_dd_divide(log2_gamma, (lrk_dd){every, 0.0});
+    return (lrk_dd){log2_gamma.hi < 0.0 ? -0x1p100 : 0x1p100, 0.0}; /* and the quotient may overflow */
+}
+
 static void prepare_growth(lrk_segment *s, lrk_dd rate)
 {
     if (magnitude(rate.hi) > 0x1p100) rate = (lrk_dd){within(rate.hi, 0x1p100), 0.0};
@@ -231,6 +237,9 @@ const char *lrk_prepare(lrk_segment *s)
     }
     if (!is_finite(s->param)) return "param must be finite";
 
+    if (shape_infos[s->shape].kind[0] == 'n' && (s->count[0] < 1 || (s->shape == SHAPE_product && s->count[1] < 1)))
+        return "a node must have its sub-tables";
+
     for (int j = 0; j < 8; ++j) s->k[j] = 0.0;
     s->first = s->begin + (s->begin_part > 0.0 && s->begin < INT64_MAX);
     s->lead = (double)(s->first - s->begin) - s->begin_part;
@@ -256,6 +265,7 @@ const char *lrk_prepare(lrk_segment *s)
         break;
     case SHAPE_cosine:
         two_ended = 1;
+        if (across != 0.0) return "start and stop must not differ in sign; cosine_cycles with cycles 0.5 may";
         s->k[0] = span.lo + parts.lo;
         break;
     case SHAPE_cosine_cycles:
@@ -295,7 +305,7 @@ const char *lrk_prepare(lrk_segment *s)
     case SHAPE_exponential:
         if (!(s->param > 0.0)) return "gamma must be > 0";
         if (!(s->every > 0.0 && is_finite(s->every))) return "every must be > 0";
-        prepare_growth(s, lrk_dd_divide(lrk_dd_log2(s->param), (lrk_dd){s->every, 0.0}));
+        prepare_growth(s, growth_rate(lrk_dd_log2(s->param), s->every));
         break;
     case SHAPE_inverse_sqrt:
         if (!(s->param > 0.0)) return "timescale must be > 0";
@@ -335,8 +345,8 @@ const char *lrk_prepare(lrk_segment *s)
 }
 
 /* ---- clocks ----
-   A sub-table reads a clock that may have a real offset: the step minus a real boundary. It is kept as `whole - part`,
-   part in [0, 1), and never as one double, so that huge steps keep their last digit. */
+   A sub-table reads a clock that may have a real offset: the step minus a real boundary. It is kept as `whole + part`,
+   part in [0, 1), and never as one double, so that huge steps keep their last digit and neighbours share their part. */
 
 typedef struct lrk_clock {
     int64_t whole;
@@ -355,14 +365,14 @@ static lrk_place place_row(const lrk_segment *s, double part)
 {
     lrk_place place = {s->first, s->lead, s->end, s->end_part};
     if (part != 0.0) {
-        const double begin = s->begin_part + part;
-        const int up = begin > 1.0 ? 2 : begin > 0.0;
-        place.first = s->begin > INT64_MAX - up ? INT64_MAX : s->begin + up;
-        place.lead = up - begin;
-        place.end_part += part;
-        if (place.end_part >= 1.0 && place.end < UINT64_MAX) {
-            place.end += 1;
-            place.end_part -= 1.0;
+        const double late = s->begin_part - part;
+        const int up = late > 0.0 && s->begin < INT64_MAX;
+        place.first = s->begin + up;
+        place.lead = up - late;
+        place.end_part -= part;
+        if (place.end_part < 0.0 && place.end > 0) {
+            place.end -= 1;
+            place.end_part += 1.0;
         }
     }
     return place;
@@ -371,22 +381,33 @@ static lrk_place place_row(const lrk_segment *s, double part)
 /* The row's own clock at a whole step that it owns. */
 static lrk_clock local_clock(const lrk_place *place, int64_t whole)
 {
-    const int late = place->lead > 0.0;
-    return (lrk_clock){whole - place->first + late, late ? 1.0 - place->lead : 0.0};
+    const int carry = place->lead >= 1.0; /* 1 - tiny */
+    return (lrk_clock){whole - place->first + carry, carry ? 0.0 : place->lead};
+}
+
+/* left 2^-shift + part as a clock; whole < 0 where that is negative. */
+static lrk_clock clock_of(int64_t left, int shift, double part)
+{
+    if (shift > 62) return (lrk_clock){0, lrk_scale((double)left, -(double)shift) + part};
+    const int64_t one = INT64_C(1) << shift;
+    int64_t whole = left / one;
+    if (whole * one > left) --whole;
+    part += lrk_scale((double)(left - whole * one), -(double)shift);
+    return part >= 1.0 ? (lrk_clock){whole + 1, part - 1.0} : (lrk_clock){whole, part};
 }
 
 /* floor(clock / every) and what is left of the clock; exact for every int64 step and every period, by long division
-   where the period is no integer (x * (1 / period) and floor(x / period) miss exact multiples). */
+   where the period is no integer (x * (1 / period) and floor(x / period) miss exact multiples). What is left comes from
+   the integers of that division, so that all steps of a stair or cycle agree on its part to the bit. */
 static lrk_stair divide_clock(lrk_clock clock, double every, lrk_clock *rest)
 {
-    const int64_t borrow = clock.part > 0.0;
     if (every >= 0x1p53) { /* more than any duration, and still in whole numbers */
         *rest = clock;
         return (lrk_stair){0, 0.0};
     }
     const int64_t period = (int64_t)every;
     if ((double)period == every) {
-        const int64_t k = (clock.whole - borrow) / period;
+        const int64_t k = clock.whole / period;
         *rest = (lrk_clock){clock.whole - k * period, clock.part};
         return (lrk_stair){k, 0.0};
     }
@@ -396,26 +417,41 @@ static lrk_stair divide_clock(lrk_clock clock, double every, lrk_clock *rest)
     double exponent;
     const double mantissa = lrk_mantissa(every, &exponent);
     const int64_t q = (int64_t)(mantissa * 0x1p52);
-    int shift = 52 - (int)exponent;
+    const int shift = 52 - (int)exponent;
     int64_t left = clock.whole % q;
     lrk_stair k = {(clock.whole / q) & low_bits, (double)((clock.whole / q) >> 62)};
-    while (shift > 0) {
-        const int bits = shift < 10 ? shift : 10;
+    for (int done = 0; done < shift;) {
+        const int bits = shift - done < 10 ? shift - done : 10;
         left <<= bits;
         k.high = k.high * (double)(1 << bits) + (double)(k.low >> (62 - bits));
-        k.low = ((k.low << bits) & low_bits) + left / q;
+        k.low = (int64_t)((uint64_t)k.low << bits & (uint64_t)low_bits) + left / q;
         left %= q;
-        shift -= bits;
+        done += bits;
     }
-    double real = lrk_scale((double)left * 0x1p-52, exponent); /* left 2^-shift, exact */
-    real -= clock.part;
-    if (real < 0.0) {
-        real += every;
-        k.high -= k.low == 0;
-        k.low = (k.low - 1) & low_bits;
+
+    /* the part may complete further periods */
+    double more = 0.0;
+    if (clock.part != 0.0) {
+        more = (double)(int64_t)within((lrk_scale((double)left, -(double)shift) + clock.part) / every, 0x1p62);
+        if (shift <= 60) {
+            int64_t count = (int64_t)more;
+            while (count > 0 && clock_of(left - count * q, shift, clock.part).whole < 0) --count;
+            while (clock_of(left - (count + 1) * q, shift, clock.part).whole >= 0) ++count;
+            left -= count * q;
+            more = (double)count;
+            *rest = clock_of(left, shift, clock.part);
+        } else { /* stairs of less than 1/256 of a step, each with its own step */
+            const double over = lrk_scale((double)left, -(double)shift) + clock.part - more * every;
+            *rest = (lrk_clock){0, lrk_clamp(over, 0.0, every)};
+        }
+    } else {
+        *rest = clock_of(left, shift, 0.0);
     }
-    const int64_t up = (int64_t)real + ((double)(int64_t)real < real);
-    *rest = (lrk_clock){up, (double)up - real};
+    k.low += (int64_t)more;
+    if (k.low > low_bits) {
+        k.low -= low_bits + 1;
+        k.high += 1.0;
+    }
     return k;
 }
 
@@ -436,11 +472,12 @@ static int in_stair(lrk_clock clock, int64_t later, double every, lrk_stair k)
 /* How many of the next n >= 1 steps fall into the stair `k` that the clock is in. */
 static int64_t stair_run(lrk_clock clock, double every, lrk_stair k, lrk_clock rest, int64_t n)
 {
-    const double real = every - ((double)rest.whole - rest.part);
+    const double real = every - ((double)rest.whole + rest.part);
     if (!(real < 0x1p53)) return n;
     int64_t run = (int64_t)real + ((double)(int64_t)real < real);
     if (run < 1) run = 1;
     if (run > n) run = n;
+    if (every == (double)(int64_t)every) return run;
     while (run > 1 && !in_stair(clock, run - 1, every, k)) --run;
     while (run < n && in_stair(clock, run, every, k)) ++run;
     return run;
@@ -601,8 +638,7 @@ static double stair_limit(const lrk_table *t, const lrk_segment *s, int at_end, 
     if (s->shape == SHAPE_repeat) {
         const int64_t period = (int64_t)s->every;
         if (at_end || on_edge) return lrk_limit(t, s->child[0], s->count[0], period, s->every - (double)period);
-        const int late = rest.part > 0.0;
-        return lrk_limit(t, s->child[0], s->count[0], rest.whole - late, late ? 1.0 - rest.part : 0.0);
+        return lrk_limit(t, s->child[0], s->count[0], rest.whole, rest.part);
     }
     if (on_edge) {
         k.high -= k.low == 0;
@@ -657,7 +693,6 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
         steps -= 1;
         lead += 1.0;
     }
-    const lrk_clock clock = {steps + (lead > 0.0), lead > 0.0 ? 1.0 - lead : 0.0};
     const int at_end = s->end == (uint64_t)whole && s->end_part == part;
     const char kind = shape_infos[s->shape].kind[0];
 
@@ -666,7 +701,9 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
         if (at_end && s->shape != SHAPE_cosine_cycles) return s->stop;
         return span_limit(t, s, whole, part, steps, lead);
     }
-    if (kind == 's' || s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) return stair_limit(t, s, at_end, clock);
+    if (kind == 's' || s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) {
+        return stair_limit(t, s, at_end, (lrk_clock){steps, lead});
+    }
     const double a = child_limit(t, s, 0, at_end, steps, lead);
     const double b = s->shape == SHAPE_product ? child_limit(t, s, 1, at_end, steps, lead) : 0.0;
     return node_value(s, a, b);
@@ -692,8 +729,9 @@ static void fill_lane(
         const int64_t i = z & LRK_RUN_MASK, room = (INT64_C(1) << LRK_RUN_BITS) - i, run = n < room ? n : room;
         begin_run(s, place, z >> LRK_RUN_BITS, &lane);
         f->code->shapes[s->shape].lane(s, &lane, (int32_t)i, (int32_t)run, out);
-        z += run;
         n -= run;
+        if (n == 0) return;
+        z += run;
         out += run;
     }
 }
@@ -725,8 +763,9 @@ static void fill_block(
         for (int32_t j = 0; j < anchors; ++j) {
             const int64_t room = LRK_BLOCK_STEPS - inside, run = n < room ? n : room;
             f->code->shapes[s->shape].join(s, &a, j, &f->inside, (int32_t)inside, (int32_t)run, out);
-            whole += run;
             n -= run;
+            if (n == 0) return;
+            whole += run;
             out += run;
             inside = 0;
         }
@@ -741,7 +780,7 @@ static void fill_stairs(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock
         f->code->constant(s->start, n, out);
         return;
     }
-    if (s->shape == SHAPE_values && s->every == 1.0 && clock.part == 0.0) {
+    if (s->shape == SHAPE_values && s->every == 1.0) {
         const int64_t left = s->count[0] > clock.whole ? s->count[0] - clock.whole : 0, run = n < left ? n : left;
         if (run > 0) memcpy(out, t->values + s->child[0] + clock.whole, (size_t)run * sizeof *out);
         if (run < n)
@@ -755,8 +794,9 @@ static void fill_stairs(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock
                              : s->shape == SHAPE_values ? values_stair(s, t->values, k)
                                                         : step_stair(s, t->values, k);
         f->code->constant(value, run, out);
-        clock.whole += run;
         n -= run;
+        if (n == 0) return; /* the clock may stand at the last int64 step */
+        clock.whole += run;
         out += run;
     }
 }
@@ -791,8 +831,9 @@ static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, 
             fill_range(f, s->child[1], s->count[1], clock, run, by);
             code->multiply(by, run, out);
         }
-        clock.whole += run;
         n -= run;
+        if (n == 0) return; /* the clock may stand at the last int64 step */
+        clock.whole += run;
         out += run;
     }
 }
@@ -815,8 +856,9 @@ static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock
         } else {
             (kind == 's' ? fill_stairs : fill_node)(f, s, local_clock(&place, clock.whole), run, out);
         }
-        clock.whole += run;
         n -= run;
+        if (n == 0) return; /* the clock may stand at the last int64 step */
+        clock.whole += run;
         out += run;
     }
 }

@@ -121,9 +121,11 @@ LRK_INLINE void cosine_inside(const lrk_segment *s, double r, double *b0, double
     cosine_anchor(s, r, 0.0, b0, b1, b2);
 }
 
+/* The larger sine comes last, so that one rounding counts in full; the other order reached 5.2 ulp. */
 LRK_INLINE double cosine_join(const lrk_segment *s, double a0, double a1, double a2, double b0, double b1, double b2)
 {
-    const double sine = a0 + (b0 + ((a1 + b1) - (a0 * b2 + a2 * b0)));
+    const double small = a0 < b0 ? a0 : b0, large = a0 < b0 ? b0 : a0;
+    const double sine = large + (small + ((a1 + b1) - (a0 * b2 + a2 * b0)));
     return lrk_blend(s, sine * sine);
 }
 
@@ -308,7 +310,7 @@ static double step_stair(const lrk_segment *s, const double *values, lrk_stair k
     (void)values;
     if (s->start == 0.0 || (k.low == 0 && k.high == 0.0)) return s->start;
     const double low = (double)(k.low & 0xffffffff), high = (double)(k.low >> 32) * 0x1p32;
-    const lrk_dd count = lrk_dd_add(lrk_quick_sum(high, low), (lrk_dd){k.high * 0x1p62, 0.0});
+    const lrk_dd count = lrk_dd_add(lrk_quick_sum(high, low), (lrk_dd){lrk_clamp(k.high, 0.0, 0x1p100) * 0x1p62, 0.0});
     double exponent, scale;
     const lrk_dd log2_power = lrk_dd_multiply((lrk_dd){s->k[0], s->k[1]}, count);
     const lrk_dd power = lrk_dd_exp2(log2_power, &exponent);

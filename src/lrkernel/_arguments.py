@@ -1,7 +1,7 @@
 """_arguments - one check per kind of argument; each error names the argument, the value and the rule."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any, cast
 
@@ -15,7 +15,8 @@ Number = float | int | np.floating[Any] | np.integer[Any]
 
 
 def _is_bool(value: object) -> bool:
-    return isinstance(value, bool | np.bool_)
+    """bool, and what NumPy registers as a number besides: a time span."""
+    return isinstance(value, bool | np.bool_ | np.timedelta64)
 
 
 def real(name: str, value: object) -> float:
@@ -114,6 +115,18 @@ def plus(start: Boundary, length: Boundary) -> Boundary:
     return normal(start + length)
 
 
+def items(name: str, values: object, of: str = "real numbers") -> list[Any]:
+    """The items of a sequence; a string is none, an array must have one dimension."""
+    if type(values) is list or type(values) is tuple:
+        return list(cast("list[Any]", values))
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise ValueError(f"{name} must have shape (n,), got {values.shape}")
+    elif isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a sequence of {of}, got {shown(values)}")
+    return list(values)
+
+
 def steps_array(value: object) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Steps as an int64 array of the same shape."""
     try:
@@ -139,7 +152,7 @@ def steps_array(value: object) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _refuse(array: np.ndarray[Any, Any], breaks: Callable[[], Any], rule: str) -> None:
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         wrong = breaks()
     if wrong.any():
-        raise ValueError(f"step must be {rule}, got {array[wrong][0]}")
+        raise ValueError(f"step must be {rule}, got {shown(array[wrong].tolist()[0])}")

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from ._arguments import (
     LARGEST_STEP,
     Boundary,
@@ -18,10 +20,11 @@ from ._arguments import (
     shown,
 )
 from .schedule import HOLD, Row, Schedule, from_rows, repeated
-from .shapes import cosine, flat, two_ended
+from .shapes import flat, two_ended
 
 # Name of a decay -> shape and power; "sqrt" is what some call 1-sqrt.
 DECAYS = {"linear": ("linear", 0.0), "cosine": ("cosine", 0.0), "1-sqrt": ("power_ramp", 0.5), "sqrt": ("power_ramp", 0.5)}
+FARTHEST = 2.0**200  # a cycle that ends there or later has the same values up to the last step
 LEAST_GROWTH = 1.01  # a table of growing cycles then has at most 4,400 rows
 
 
@@ -210,10 +213,12 @@ def wsd(
         raise ValueError(f"decay_shape must be one of {', '.join(DECAYS)}, got {decay_shape!r}")
     shape, power = DECAYS[decay_shape]
     rows = _warmup(first, top, ramp)
-    if stable is None or (isinstance(stable, float) and stable == math.inf):
+    if stable is None or (isinstance(stable, float | np.floating) and stable == math.inf):
         return from_rows(*rows, flat(top, ramp, "stable"), length=None)
     begin = plus(ramp, duration("stable", stable, zero=True))
     end = plus(begin, fall)
+    if end == begin:
+        raise ValueError(f"decay must be more than a rounding of warmup + stable ({begin}), got {decay!r}")
     if begin > ramp:
         rows.append(flat(top, ramp, "stable"))
     return from_rows(*rows, two_ended(shape, top, low, begin, end, power, label="decay"), length=end)
@@ -281,7 +286,7 @@ def cosine_restarts(
     done = 0
     for index, power in enumerate(_powers(growth)):
         product = float(steps) * power
-        done += int(product) if product < 2.0**1000 else 2**1000
+        done += int(min(product, FARTHEST))
         end = plus(ramp, done)
         rows.append(two_ended("cosine", top, low, begin, end, label=f"cycle {index + 1}"))
         begin = end
@@ -376,7 +381,7 @@ def cosine_plateau(
     if active <= 0:
         return from_rows(*rows, flat(top, ramp, "plateau"), length=end)
 
-    curve = cosine(top, floor, active)
+    curve = Schedule((two_ended("cosine", top, floor, 0, active),))
     level, begin, paused = top, ramp, 0
     for start, length in spans:
         value = curve(start - paused)

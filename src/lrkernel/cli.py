@@ -35,7 +35,7 @@ __all__ = ["main"]
 
 # Steps per block, all that a run of any length keeps: large enough to hide what a call costs, small
 # enough for any machine (8 MiB of float64).
-_BLOCK = 1 << 20
+_BLOCK = 1 << 22
 
 _LAST_STOP = 2**63
 

@@ -23,6 +23,7 @@ from ._arguments import (
     Number,
     boundary,
     duration,
+    items,
     normal,
     plus,
     real,
@@ -30,7 +31,7 @@ from ._arguments import (
     steps_array,
     whole,
 )
-from ._core import SEGMENT_BYTES, SHAPES, Table
+from ._core import MAX_DEPTH, SEGMENT_BYTES, SHAPES, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "lrkernel.schedule", 1
 MAGIC = b"LRKTABLE"
 MAX_THREADS = 1024
+MOST_VALUES = 2**59  # NumPy's own limit is 2^63 bytes
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 THREADS_FROM = 1 << 21  # steps; below, starting a second thread costs more than it saves
 
@@ -268,7 +270,7 @@ class Schedule(Table):
         at = boundary("step", step)
         if at == 0:
             raise ValueError(f"step must be > 0, got {step!r}")
-        return Schedule((*_placed(self, 0, at), _hold(at)))
+        return Schedule(_without_gone([*_placed(self, 0, at), _hold(at)]))
 
     def shift(self, n: Number) -> "Schedule":
         """Delay by `n` >= 0 steps, during which the first value holds.
@@ -282,7 +284,8 @@ class Schedule(Table):
         delay = duration("n", n, zero=True)
         if delay == 0:
             return self
-        return sequence(Schedule((Row(CONSTANT, 0, None, self(0), self(0)), _hold(delay))), self)
+        first = self(0) + 0.0
+        return sequence(Schedule((Row(CONSTANT, 0, None, first, first), _hold(delay))), self)
 
     def stretch(self, new_total: Number) -> "Schedule":
         """The same curve over another length: every duration times ``new_total / length``, staircases and milestones too.
@@ -299,7 +302,11 @@ class Schedule(Table):
         True
         """
         total = duration("new_total", new_total)
-        return _stretched(self, total, self._finite("stretch"))
+        length = self._finite("stretch")
+        try:
+            return _stretched(self, total, length)
+        except ValueError as error:
+            raise ValueError(f"new_total must keep every duration above 0, got {new_total!r}: {error}") from None
 
     def repeat(self, times: Number | None = None) -> "Schedule":
         """The schedule over and over, `times` >= 1 times or for ever.
@@ -343,6 +350,8 @@ class Schedule(Table):
         if every < 1:
             raise ValueError(f"steps_per_epoch must be >= 1, got {steps_per_epoch!r}")
         length = None if self.length is None else normal(math.ceil(self.length) * every)
+        if length is not None and length > LARGEST_STEP:
+            raise ValueError(f"steps_per_epoch must keep the length below 2^63, got {steps_per_epoch!r}")
         return self._node("epoch", length, every=float(every))
 
     def clip(self, lo: Number | None = None, hi: Number | None = None) -> "Schedule":
@@ -352,7 +361,7 @@ class Schedule(Table):
         --------
         >>> import lrkernel as lrk
         >>> lrk.linear(0.0, 1.0, 4).clip(lo=0.3, hi=0.6).values(5)
-        array([0.3 , 0.3 , 0.5 , 0.6 , 0.6 ])
+        array([0.3, 0.3, 0.5, 0.6, 0.6])
         """
         low = -math.inf if lo is None else real("lo", lo)
         high = math.inf if hi is None else real("hi", hi)
@@ -371,8 +380,7 @@ class Schedule(Table):
         >>> lrk.linear(0.0, 1.0, 10).named("warmup").phases()[0].name
         'warmup'
         """
-        if not isinstance(label, str):
-            raise TypeError(f"label must be a string, got {label!r}")
+        _check_label("label", label)
         return Schedule(tuple(Row(*row)._replace(label=label) for row in self.rows))
 
     # ---- algebra ----
@@ -431,21 +439,25 @@ class Schedule(Table):
         >>> lrk.warmup_cosine(1.0, 10, 100).end, lrk.constant(1.0).end, lrk.exponential(1.0, 0.9).end
         (100, 0, None)
         """
-        settled = _settled(Row(*self.rows[-1]))
+        last = Row(*self.rows[-1])
+        settled = _settled(last)
         if settled is None:
             return None
         step, value = math.ceil(settled), self(LARGEST_STEP)
-        for before in reversed(self.rows[:-1]):
+        if settled > last.begin:
+            return min(step, LARGEST_STEP)
+        for before in reversed(self.rows[:-1]):  # rows that have the last value already
             row = Row(*before)
-            if step > math.ceil(row.begin) and not (_is_flat(row) and row.start == value):
+            if row.shape == ID["values"]:
+                differs = np.flatnonzero(row.children[0] != value)
+                changed = math.ceil(row.begin + (differs[-1] + 1) * row.every) if differs.size else math.ceil(row.begin)
+                step = min(step, changed)
+                if differs.size:
+                    break
+            elif step > math.ceil(row.begin) and not (_is_flat(row) and row.start == value):
                 break
             step = min(step, math.ceil(row.begin))
-        for before in self.rows[-2:-1]:
-            last = Row(*before)
-            if last.shape == ID["values"] and step == math.ceil(self.rows[-1][1]):
-                differs = np.flatnonzero(last.children[0] != value)
-                step = math.ceil(last.begin + (differs[-1] + 1 if differs.size else 0) * last.every)
-        return min(step, LARGEST_STEP)
+        return step
 
     @property
     def segments(self) -> npt.NDArray[Any]:
@@ -595,6 +607,12 @@ class Schedule(Table):
     def __reduce__(self) -> tuple[Any, ...]:
         return Schedule.from_bytes, (self.to_bytes(),)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} must not be set: a schedule is immutable")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} must not be deleted: a schedule is immutable")
+
     def __copy__(self) -> Self:
         return self
 
@@ -644,10 +662,15 @@ def _range(start: object, stop: object, stride: object) -> tuple[int, int, int]:
 
 
 def _buffer(count: int, dtype: npt.DTypeLike | None, out: object) -> npt.NDArray[Any]:
-    wanted = None if dtype is None else np.dtype(dtype)
+    try:
+        wanted = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be float64 or float32, got {shown(dtype)}") from None
     if wanted is not None and wanted not in FLOATS:
         raise ValueError(f"dtype must be float64 or float32, got {wanted}")
     if out is None:
+        if count > MOST_VALUES:
+            raise ValueError(f"stop must leave at most 2^59 steps for one array, got {count}")
         return np.empty(count, wanted or np.float64)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, got {shown(out)}")
@@ -689,8 +712,8 @@ def _jump(row: Row) -> float | None:
         return None
     end = normal(row.end - row.begin)
     alone = row._replace(begin=0, end=end)
-    value = Schedule((alone,))(LARGEST_STEP)
-    return None if value == Schedule((alone, _hold(end)))(LARGEST_STEP) else value
+    value, limit = Schedule((alone,))(LARGEST_STEP), Schedule((alone, _hold(end)))(LARGEST_STEP)
+    return None if value.hex() == limit.hex() else value + 0.0  # -0.0 is another value than 0.0 here
 
 
 def from_rows(*rows: Row, length: Boundary | None) -> Schedule:
@@ -711,10 +734,19 @@ def _placed(part: Schedule, offset: Boundary, limit: Boundary | None) -> Iterato
         if (limit is not None and begin >= limit) or (begin > LARGEST_STEP and row.shape != HOLD):
             return
         if row.shape == HOLD and limit is not None:
-            value = part(LARGEST_STEP)
+            value = part(LARGEST_STEP) + 0.0
             yield Row(CONSTANT, begin, None, value, value)
         else:
             yield row._replace(begin=begin, end=None if row.end is None else plus(offset, row.end))
+
+
+def _without_gone(rows: list[Row]) -> tuple[Row, ...]:
+    """Without the rows that a rounded boundary left no time."""
+    kept = [row for row, after in pairwise(rows) if row.begin < after.begin]
+    kept.append(rows[-1])
+    if kept[0].shape == HOLD:
+        raise ValueError("no part is longer than the rounding of its boundaries")
+    return tuple(kept)
 
 
 def sequence(*parts: Schedule, at: Iterable[Number] | None = None) -> Schedule:
@@ -755,7 +787,7 @@ def sequence(*parts: Schedule, at: Iterable[Number] | None = None) -> Schedule:
         elif limit > offset:
             rows.extend(_placed(part, offset, limit))
             offset = limit
-    return Schedule(tuple(rows))
+    return Schedule(_without_gone(rows))
 
 
 def _limits(parts: tuple[Schedule, ...], at: Iterable[Number] | None) -> list[Boundary | None]:
@@ -769,9 +801,7 @@ def _limits(parts: tuple[Schedule, ...], at: Iterable[Number] | None) -> list[Bo
             offset = plus(offset, part.length)
             limits.append(offset)
     else:
-        if isinstance(at, str | bytes) or not isinstance(at, Iterable):
-            raise TypeError(f"at must be a sequence of real numbers, got {shown(at)}")
-        given = [boundary("at", value) for value in at]
+        given = [boundary("at", value) for value in items("at", at)]
         if len(given) != len(parts) - 1:
             raise ValueError(f"at must have one boundary between parts ({len(parts) - 1}), got {len(given)}")
         for low, high in pairwise(given):
@@ -802,7 +832,7 @@ def _stretched(schedule: Schedule, total: Boundary, length: Boundary) -> Schedul
                 _stretched(child, total, length) if isinstance(child, Schedule) else child for child in row.children
             )
         rows.append(row._replace(**fields))
-    return Schedule(tuple(rows))
+    return Schedule(_without_gone(rows))
 
 
 def _is_flat(row: Row) -> bool:
@@ -888,6 +918,8 @@ def _number_in(path: str, value: object) -> Boundary:
     if type(value) is not str:
         raise TypeError(f"{path} must be an integer or a hexadecimal float, got {shown(value)}")
     try:
+        if "0x" not in value and value not in ("inf", "-inf"):
+            raise ValueError
         return float.fromhex(value)
     except (ValueError, OverflowError):
         raise ValueError(f"{path} must be an integer or a hexadecimal float, got {shown(value)}") from None
@@ -931,7 +963,9 @@ def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
             fields.update(start=-math.inf, stop=math.inf)
         for key, field in FIELDS[name].items():
             if key in segment:
-                fields[field] = real(f"{here}.{key}", _number_in(f"{here}.{key}", segment[key]))
+                number = _number_in(f"{here}.{key}", segment[key])
+                # a hold may be inf: growth that passed float64
+                fields[field] = float(number) + 0.0 if name == "hold" else real(f"{here}.{key}", number)
         if name == "constant":
             fields["stop"] = fields["start"]
         if name == "values":
@@ -949,8 +983,8 @@ def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
             if name == "repeat":
                 fields["every"] = float(fields["children"][0].length or 0.0)
         label = segment.get("label")
-        if label is not None and not isinstance(label, str):
-            raise TypeError(f"{here}.label must be a string, got {shown(label)}")
+        if label is not None:
+            _check_label(f"{here}.label", label)
         begin = boundary(f"{here}.begin", _number_in(f"{here}.begin", segment["begin"]))
         end = None
         if "end" in segment:
@@ -959,11 +993,21 @@ def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
     return _checked(rows, path)
 
 
+def _check_label(name: str, label: object) -> None:
+    if not isinstance(label, str):
+        raise TypeError(f"{name} must be a string, got {shown(label)}")
+    try:
+        wrong = not label or "\0" in label or not label.encode()
+    except UnicodeEncodeError:
+        wrong = True
+    if wrong:
+        raise ValueError(f"{name} must be text without NUL and not empty, got {label!r}")
+
+
 def frozen(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """A private, read-only, contiguous float64 copy without -0.0."""
     array = np.array(values, np.float64) + 0.0
-    array.setflags(write=False)
-    return array
+    return np.frombuffer(array.tobytes())
 
 
 def _checked(rows: list[Row], path: str) -> Schedule:
@@ -984,7 +1028,7 @@ def _checked(rows: list[Row], path: str) -> Schedule:
         if row.end is not None:
             if not math.isfinite(row.end) or row.end <= row.begin:
                 raise ValueError(f"{here}.end must be finite and > begin, got {row.end}")
-            if needs_end and (row.end <= LARGEST_STEP if following is None else row.end < following):
+            if needs_end and (row.end < LARGEST_STEP if following is None else row.end < following):
                 raise ValueError(f"{here}.end must not lie before the next segment's begin, got {row.end}")
         if row.shape == ID["repeat"]:
             child = row.children[0]
@@ -1023,7 +1067,7 @@ def _tables(schedule: Schedule) -> Iterator[Schedule]:
 def _labels(schedule: Schedule) -> Iterator[str]:
     for table in _tables(schedule):
         for row in table.rows:
-            yield (row[8] or "").replace("\0", "")
+            yield row[8] or ""
 
 
 def _arrays(schedule: Schedule) -> Iterator[npt.NDArray[np.float64]]:
@@ -1062,7 +1106,7 @@ def _read(data: object) -> Schedule:
     if not 0 < root <= total or len(names) != total:
         raise ValueError(f"data must hold a table and a label for each row, got {root} of {total} rows, {len(names)} labels")
     try:
-        schedule = _read_table(stored, array, names, 0, root, 0)
+        schedule = _Reader(stored, array, names).table(0, root)
     except TypeError as error:
         raise ValueError(f"data must describe a schedule: {error}") from None
     if schedule._lowered != (raw[at : at + stored.nbytes], raw[at + stored.nbytes : at + stored.nbytes + array.nbytes]):
@@ -1070,52 +1114,56 @@ def _read(data: object) -> Schedule:
     return schedule
 
 
-def _read_table(
-    stored: npt.NDArray[Any], array: npt.NDArray[np.float64], names: list[str], first: int, count: int, depth: int
-) -> Schedule:
-    """Rows `first` .. `first + count` as a schedule. Sub-tables lie behind the row that refers to them, so this ends."""
-    rows: list[Row] = []
-    for index in range(first, first + count):
-        item = {name: stored[name][index].tolist() for name in stored.dtype.names or ()}
+class _Reader:
+    """Tables out of stored rows. Each sub-table must lie where the core puts it, right behind what was read before: so every row is
+    read once, whatever the bytes say."""
+
+    def __init__(self, stored: npt.NDArray[Any], array: npt.NDArray[np.float64], labels: list[str]):
+        self.stored, self.array, self.labels = stored, array, labels
+        self.rows_read = self.values_read = 0
+
+    def table(self, first: int, count: int, depth: int = 0) -> Schedule:
+        if first != self.rows_read or not 0 < count <= len(self.stored) - first or depth > MAX_DEPTH:
+            raise ValueError(
+                f"data must refer to rows in the order in which it holds them, got {count} from {first} at depth {depth}"
+            )
+        self.rows_read += count
+        rows = [self.row(index, depth) for index in range(first, first + count)]
+        if rows[-1].shape == HOLD:
+            held = float(self.stored["start"][first + count - 1])
+            rows[-1] = rows[-1]._replace(start=None)
+            if _checked(rows, "rows")(LARGEST_STEP).hex() != held.hex():
+                rows[-1] = rows[-1]._replace(start=held)
+        return _checked(rows, "rows")
+
+    def values(self, first: int, count: int) -> npt.NDArray[np.float64]:
+        if first != self.values_read or not 0 < count <= self.array.size - first:
+            raise ValueError(f"data must refer to values in the order in which it holds them, got {count} from {first}")
+        self.values_read += count
+        found = self.array[first : first + count]
+        if not np.isfinite(found).all():
+            raise ValueError("data must hold finite values")
+        return frozen(found)
+
+    def row(self, index: int, depth: int) -> Row:
+        item = dict(zip(self.stored.dtype.names or (), self.stored[index].tolist(), strict=True))
         name = NAME.get(item["shape"])
         if name is None:
             raise ValueError(f"data must hold known shapes, got id {item['shape']}")
+        places = list(zip(item["child"], item["count"], strict=True))
         children: tuple[Any, ...] = ()
-        if name == "values" or KIND[item["shape"]] == "node":
-            limit = array.size if name == "values" else len(stored)
-            low = 0 if name == "values" else index + 1
-            found: list[Any] = []
-            for begin, size in list(zip(item["child"], item["count"], strict=True))[: 2 if name == "product" else 1]:
-                if not (low <= begin < limit and 0 < size <= limit - begin) or depth > len(SHAPES):
-                    raise ValueError(f"data must refer to rows and values that it holds, got {begin}, {size} in row {index}")
-                if name == "values":
-                    found.append(frozen([real("values", value) for value in array[begin : begin + size].tolist()]))
-                else:
-                    found.append(_read_table(stored, array, names, begin, size, depth + 1))
-            children = tuple(found)
-        begin, end = _join(item["begin"], item["begin_part"]), None
-        if item["end_part"] != math.inf:
-            end = _join(item["end"], item["end_part"])
-        is_hold = name == "hold"
-        rows.append(
-            Row(
-                item["shape"],
-                begin if is_hold else boundary("begin", begin),
-                end,
-                item["start"],
-                item["stop"],
-                item["param"],
-                item["every"],
-                children,
-                names[index] or None,
-            )
-        )
-    if rows[-1].shape == HOLD:
-        held = rows[-1].start
-        rows[-1] = rows[-1]._replace(start=None, stop=0.0)
-        if _checked(rows, "rows")(LARGEST_STEP) != held:
-            rows[-1] = rows[-1]._replace(start=real("hold", held))
-    return _checked(rows, "rows")
+        if name == "values":
+            children = (self.values(*places[0]),)
+        elif KIND[item["shape"]] == "node":
+            children = tuple(self.table(*place, depth + 1) for place in places[: 2 if name == "product" else 1])
+        fields = {field: item[field] for field in (*FIELDS[name].values(), *(("every",) if name == "repeat" else ()))}
+        if name not in ("hold", "clip"):
+            fields = {field: real(field, value) for field, value in fields.items()}
+        if name == "constant":
+            fields["stop"] = fields["start"]
+        end = None if item["end_part"] == math.inf else _join(item["end"], item["end_part"])
+        begin = boundary("begin", _join(item["begin"], item["begin_part"]))
+        return Row(item["shape"], begin, end, **{"start": 0.0, **fields}, children=children, label=self.labels[index] or None)
 
 
 def _join(number: int, part: float) -> Boundary:
@@ -1176,6 +1224,9 @@ def _sequence_text(schedule: Schedule) -> tuple[str, bool]:
 def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
     name = NAME[row.shape]
     if KIND[row.shape] == "node":
+        natural = _natural(row)
+        if natural is not None and plus(row.begin, natural) != row.end:
+            raise _NoExpression
         inner, operator = _sequence_text(row.children[0])
         inner = f"({inner})" if operator else inner
         if name == "product":
@@ -1202,6 +1253,8 @@ def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
             given.append(repr(row.children[0].tolist()))
         else:
             value = getattr(row, FIELDS[name][key])
+            if key in TIMES and value >= LONGEST:
+                raise _NoExpression
             given.append(repr(normal(value) if key in TIMES else value))
     text = f"{call}({', '.join(given)})"
     if name == "values" and row.every != 1.0:

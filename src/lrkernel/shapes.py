@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import Boundary, Number, boundary, duration, plus, positive, real, shown
+from ._arguments import Boundary, Number, boundary, duration, items, plus, positive, real, shown
 from .schedule import ID, Row, Schedule, from_rows, frozen
 
 MOST_CYCLES = 2.0**48
@@ -303,7 +303,7 @@ def multistep(start: Number, milestones: Iterable[Number], gamma: Number) -> Sch
     >>> lrk.multistep(1.0, [30, 60], gamma=0.1)([29, 30, 60])
     array([1.  , 0.1 , 0.01])
     """
-    times = sorted(boundary("milestones", time) for time in _items("milestones", milestones))
+    times = sorted(boundary("milestones", time) for time in items("milestones", milestones))
     drops = step(start, 1, gamma)(range(len(times) + 1))
     return piecewise_constant(drops, times)
 
@@ -364,8 +364,8 @@ def piecewise_constant(values: Iterable[Number], boundaries: Iterable[Number]) -
     >>> lrk.piecewise_constant([1.0, 0.5, 0.1], [10, 20])([9, 10, 20])
     array([1. , 0.5, 0.1])
     """
-    levels = [real("values", value) for value in _items("values", values)]
-    times = [boundary("boundaries", time) for time in _items("boundaries", boundaries)]
+    levels = [real("values", value) for value in items("values", values)]
+    times = [boundary("boundaries", time) for time in items("boundaries", boundaries)]
     if len(levels) != len(times) + 1:
         raise ValueError(f"values must be one more than boundaries ({len(times)}), got {len(levels)}")
     rows: list[Row] = []
@@ -402,8 +402,8 @@ def piecewise_linear(steps: Iterable[Number], values: Iterable[Number]) -> Sched
     >>> lrk.piecewise_linear([0, 2, 4], [0.0, 1.0, 0.0]).values(5)
     array([0. , 0.5, 1. , 0.5, 0. ])
     """
-    times = [boundary("steps", time) for time in _items("steps", steps)]
-    levels = [real("values", value) for value in _items("values", values)]
+    times = [boundary("steps", time) for time in items("steps", steps)]
+    levels = [real("values", value) for value in items("values", values)]
     if not times:
         raise ValueError("steps must not be empty, got []")
     if len(levels) != len(times):
@@ -458,16 +458,6 @@ def from_values(array: npt.ArrayLike) -> Schedule:
         raise ValueError(f"array must be finite, got {values[~np.isfinite(values)][0]}")
     row = Row(ID["values"], 0, plus(0, given.size), 0.0, every=1.0, children=(values,))
     return from_rows(row, length=given.size)
-
-
-def _items(name: str, values: Iterable[Any]) -> list[Any]:
-    if isinstance(values, np.ndarray):
-        if values.ndim != 1:
-            raise ValueError(f"{name} must have shape (n,), got {values.shape}")
-        return list(cast("npt.NDArray[Any]", values))
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be a sequence of real numbers, got {shown(values)}")
-    return list(values)
 
 
 __all__ = [
