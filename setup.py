@@ -36,6 +36,6 @@ core = Extension(
         "src/lrkernel/include/lrkernel.h",
     ],
 )
-core.cython_c_in_temp = True  # the generated C stays out of kernels/
+core.cython_c_in_temp = True  # type: ignore[attr-defined]  # the generated C stays out of kernels/
 
 setup(ext_modules=[core], cmdclass={"build_ext": BuildExt})

@@ -1,0 +1,203 @@
+"""One schedule, one set of bits: however and in whatever order its steps are asked for."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from properties.expressions import expressions, library, model
+from ulp import bits
+
+import lrkernel as lrk
+
+LAST = 2**63 - 1
+STRIDES = (2, 3, 7, 64, -1, -2, -5)
+
+
+def starts(expression: str, far: int, n: int) -> list[int]:
+    """Where to look: over the boundaries, at 0, far out."""
+    boundaries = [int(b) for b in model(expression).boundaries()]
+    near = [max(b - n // 3, 0) for b in boundaries[:5] + boundaries[-3:]]
+    return [start for start in dict.fromkeys([0, far, *near]) if start + n <= LAST]
+
+
+def agree(schedule: lrk.Schedule, start: int, n: int) -> None:
+    """Every way to ask for n steps from `start` on gives what one call per step gives."""
+    scalar = [schedule(t) for t in range(start, start + n)]
+    want = bits(scalar)
+    steps = np.arange(start, start + n)
+    rng = random.Random(n)
+
+    assert bits(schedule.values(start, start + n)) == want
+    assert [bits([schedule(np.int64(t))])[0] for t in steps[:3]] == want[:3]
+
+    # arrays: any integer type, order, stride, shape
+    assert bits(schedule(steps)) == want
+    assert bits(schedule(steps[::-1])) == want[::-1]
+    assert bits(schedule(np.repeat(steps, 2)[::2])) == want
+    assert bits(schedule(steps.astype(np.uint64))) == want
+    assert bits(schedule(steps.astype(">i8"))) == want
+    assert bits(schedule(steps.tolist())) == want
+    square = schedule(np.stack([steps, steps]).T)
+    assert square.shape == (n, 2)
+    assert bits(square.T) == want * 2
+    if start + n < 2**31:
+        assert bits(schedule(steps.astype(np.int32))) == want
+    if start + n < 2**53:
+        assert bits(schedule(steps.astype(np.float64))) == want
+    shuffled = rng.sample(range(n), n)
+    assert bits(schedule(steps[shuffled])) == [want[i] for i in shuffled]
+
+    # values: strides, out in any layout, chunks, threads, precision
+    for stride in STRIDES:
+        begin, stop = (start, start + n) if stride > 0 else (start + n - 1, start - 1)
+        assert bits(schedule.values(begin, stop, stride)) == want[::stride]
+    holes = np.full(3 * n, np.nan)
+    for out in (np.empty(n), holes[1::3], np.empty(n)[::-1], np.empty(n + 1)[1:]):
+        assert schedule.values(start, start + n, out=out) is out
+        assert bits(out) == want
+    assert np.isnan(holes[::3]).all()
+    assert np.isnan(holes[2::3]).all()
+    cuts = sorted(rng.sample(range(n + 1), min(n, 3)))
+    edges = zip([0, *cuts], [*cuts, n], strict=True)
+    chunks = [schedule.values(start + a, start + b) for a, b in edges]
+    assert bits(np.concatenate(chunks)) == want
+    for threads in (1, 2):
+        assert bits(schedule.values(start, start + n, threads=threads)) == want
+    with np.errstate(over="ignore"):
+        single = np.array(scalar).astype(np.float32)
+    narrow = schedule.values(start, start + n, dtype=np.float32)
+    assert narrow.dtype == np.float32
+    assert narrow.tobytes() == single.tobytes()
+    wide = np.zeros(2 * n, dtype=np.float32)
+    schedule.values(start, start + n, out=wide[::2])
+    assert wide[::2].tobytes() == single.tobytes()
+    assert bits(schedule.values(start, start + n, 3, dtype=np.float32)) == bits(single[::3])
+
+    for level in lrk._core.runnable_levels():
+        lrk.use_level(level)
+        assert bits(schedule.values(start, start + n)) == want, level
+        assert bits(schedule(steps)) == want, level
+        assert schedule.values(start, start + n, dtype="float32").tobytes() == single.tobytes()
+    lrk.use_level(None)
+
+
+@settings(max_examples=250)
+@given(expressions, st.integers(0, 2**63 - 200), st.integers(1, 150))
+def test_every_way_to_ask(expression: str, far: int, n: int) -> None:
+    schedule = library(expression)
+    for start in starts(expression, far, n):
+        agree(schedule, start, n)
+
+
+EXAMPLES = [
+    "linear(0.1, 0.0, 47)",
+    "linear(0.1, 0.0, 1234567)",
+    "cosine(0.1, 0.003, 47)",
+    "cosine(0.1, 0.0, 1234567)",
+    "cosine(0.0, 0.1, 1000)",
+    "cosine(0.1, 0.003, 1000, 7.25)",
+    "polynomial(0.1, 0.0, 47, 2.2)",
+    "power_ramp(0.1, 0.0, 1000, 0.5)",
+    "geometric(1e-3, 1e-7, 47)",
+    "exponential(0.1, 0.97)",
+    "step(0.1, 5, 0.5)",
+    "step(0.1, 2.5, 0.5)",
+    "multistep(0.1, [3, 17, 18], 0.5)",
+    "inverse_sqrt(0.1, 40)",
+    "piecewise_constant([0.1, 0.2, 0.3], [7, 8])",
+    "piecewise_linear([0, 7, 8, 30], [0.0, 1.0, 0.5, 0.0])",
+    "from_values([i / 7 for i in range(33)])",
+    "warmup_cosine(1e-3, 10, 40)",
+    "wsd(1e-3, 7, 9, 20)",
+    "cosine_restarts(1.0, 5, 1.5)",
+    "cosine_restarts(1.0, 6, warmup=3)",
+    "cosine_plateau(1.0, 40, 5, [(20, 30), (70, 10)], 0.1)",
+    "(cosine(1.0, 0.1, 30) * linear(0.0, 1.0, 20))",
+    "cosine(1.0, 0.1, 30.5).shift(2.5).clip(0.2, 0.8)",
+    "linear(1.0, 0.1, 4).by_epoch(5)",
+    "linear(1.0, 0.1, 7.3).repeat()",
+    "(0.5 + cosine(1.0, 0.1, 300) / 3)",
+]
+
+
+@pytest.mark.parametrize("expression", EXAMPLES)
+def test_every_count_at_every_offset(expression: str, level: str) -> None:
+    """Counts 1 to 39 at offsets 0 to 8: every vector width and remainder, aligned or not."""
+    schedule = eval(expression, vars(lrk).copy())
+    want = bits([schedule(t) for t in range(9 + 40)])
+    buffer = np.empty(60)
+    for offset in range(9):
+        for n in range(1, 40):
+            buffer.fill(np.nan)
+            schedule.values(offset, offset + n, out=buffer[offset : offset + n])
+            assert bits(buffer[offset : offset + n]) == want[offset : offset + n]
+            assert np.isnan(buffer[:offset]).all()
+            assert np.isnan(buffer[offset + n :]).all()
+
+
+@pytest.mark.parametrize("expression", EXAMPLES)
+@pytest.mark.parametrize("near", [2**30, 2**31, 2**32, 2**53, 2**62, 2**63 - 40])
+def test_huge_steps(expression: str, near: int) -> None:
+    schedule = eval(expression, vars(lrk).copy())
+    agree(schedule, near - 25, 50)
+    tail = schedule.values(LAST - 1, 2**63)
+    assert bits(tail) == bits([schedule(LAST - 1), schedule(LAST)])
+    assert bits(schedule.values(LAST, LAST - 2, -1)) == bits(tail[::-1])
+    assert bits(schedule.values(0, 2**63, 2**62)) == bits([schedule(0), schedule(2**62)])
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "linear(0.1, 0.0, 9007199254740991)",
+        "cosine(0.1, 0.0, 9007199254740991)",
+        "cosine(0.0, 0.1, 4611686018427387904 // 1024, 1.5)",
+        "polynomial(0.1, 0.0, 9007199254740991, 2.2)",
+        "power_ramp(0.1, 0.0, 9007199254740991, 0.5)",
+        "geometric(1e-3, 1e-7, 9007199254740991)",
+        "exponential(0.1, 0.9, 1e15)",
+        "step(0.1, 1e15, 0.5)",
+        "inverse_sqrt(0.1, 1e15)",
+        "cosine_restarts(1.0, 3, 2.0)",
+        "cosine_restarts(1.0, 9007199254740991)",
+        "linear(1.0, 0.1, 2.0**52 + 0.5).repeat()",
+        "cosine(1.0, 0.1, 1000).by_epoch(2**50)",
+        "constant(0.5, 2**52).then(cosine(1.0, 0.0, 2**52))",
+        "cosine(1.0, 0.1, 1000).shift(2**52)",
+    ],
+)
+def test_huge_spans(expression: str) -> None:
+    schedule = eval(expression, vars(lrk).copy())
+    for start in (0, 2**30 - 20, 2**31 - 20, 2**40, 2**52 - 20, 2**53 - 20, 2**57, 2**62):
+        agree(schedule, start, 40)
+
+
+@pytest.mark.parametrize("expression", EXAMPLES)
+def test_threads_share_long_runs(expression: str) -> None:
+    """Long enough that the work is really divided; None picks by itself."""
+    schedule = eval(expression, vars(lrk).copy())
+    n = 200_003
+    want = schedule.values(7, 7 + n, threads=1).view(np.uint64)
+    for threads in (None, 2, 3):
+        assert (schedule.values(7, 7 + n, threads=threads).view(np.uint64) == want).all()
+    strided = np.empty(2 * n)[::2]
+    schedule.values(7, 7 + n, out=strided, threads=2)
+    assert (np.ascontiguousarray(strided).view(np.uint64) == want).all()
+    backwards = schedule.values(6 + n, 6, -1, threads=2)
+    assert (np.ascontiguousarray(backwards[::-1]).view(np.uint64) == want).all()
+    single = schedule.values(7, 7 + n, dtype=np.float32, threads=2)
+    assert (single == want.view(np.float64).astype(np.float32)).all()
+    sample = random.Random(expression).sample(range(n), 200)
+    assert bits([schedule(7 + i) for i in sample]) == want[sample].tolist()
+    chunks = [schedule.values(a, min(a + 70_001, 7 + n)) for a in range(7, 7 + n, 70_001)]
+    assert (np.concatenate(chunks).view(np.uint64) == want).all()
+
+
+def test_slices_are_ranges() -> None:
+    schedule = lrk.warmup_cosine(1e-3, 10, 100)
+    everything = bits(schedule.values(120))
+    for arguments in ((7,), (0,), (3, 40), (40, 3), (3, 40, 7), (40, 3, -7), (9, -1, -1), (5, 5)):
+        wanted = [everything[t] for t in range(*arguments)]
+        assert bits(schedule.values(*arguments)) == wanted

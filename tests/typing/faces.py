@@ -1,0 +1,59 @@
+"""What a type checker knows of the public names; mypy and pyright check this file, both strict, and test_types.py runs it."""
+
+from typing import Any, assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+import lrkernel as lrk
+
+
+def schedules() -> None:
+    made = lrk.warmup_cosine(peak=1e-3, warmup=10, total=100, floor=1e-5)
+    assert_type(made, lrk.Schedule)
+    assert_type(lrk.linear(1, 0, 10), lrk.Schedule)
+    assert_type(lrk.from_values(np.linspace(0.0, 1.0, 5)), lrk.Schedule)
+    assert_type(lrk.multistep(0.1, [30, 60], gamma=0.1), lrk.Schedule)
+    assert_type(lrk.cosine_plateau(1e-3, 1000, plateaus=[(50, 10)]), lrk.Schedule)
+    assert_type(lrk.sequence(made, made, at=[50]), lrk.Schedule)
+    assert_type(made.then(made).cut(50).shift(3).stretch(100).repeat(2).by_epoch(7), lrk.Schedule)
+    assert_type(2 * made * 0.5 + 1 - 0.5, lrk.Schedule)
+    assert_type(-(made * made).clip(lo=0.0) / 3, lrk.Schedule)
+    assert_type(lrk.Schedule.from_dict(made.to_dict()), lrk.Schedule)
+    assert_type(lrk.Schedule.from_bytes(made.to_bytes()), lrk.Schedule)
+
+
+def values() -> None:
+    made = lrk.linear(1.0, 0.0, 10)
+    assert_type(made(3), float)
+    assert_type(made(np.int64(3)), float)
+    assert_type(made([0, 5, 10]), npt.NDArray[np.float64])
+    assert_type(made(range(10)), npt.NDArray[np.float64])
+    assert_type(made(np.arange(10)), npt.NDArray[np.float64])
+    assert_type(made([[0, 1], [2, 3]]), npt.NDArray[np.float64])
+    assert_type(made.values(10), npt.NDArray[Any])
+    assert_type(made.values(10, 0, -2, dtype=np.float32, threads=1), npt.NDArray[Any])
+
+
+def queries() -> None:
+    made = lrk.linear(1.0, 0.0, 10)
+    assert_type(made.length, int | float | None)
+    assert_type(made.end, int | None)
+    assert_type(made.fingerprint, str)
+    assert_type(made.segments, npt.NDArray[Any])
+    assert_type(made.to_dict(), dict[str, Any])
+    assert_type(made.to_bytes(), bytes)
+    assert_type(made.phases(), tuple[lrk.Phase, ...])
+    phase = made.phases()[0]
+    assert_type(phase.name, str)
+    assert_type(phase.stop, int | float | None)
+    assert_type(phase.first, float)
+    assert_type(hash(made), int)
+
+
+def module() -> None:
+    assert_type(lrk.LEVELS, tuple[str, ...])
+    assert_type(lrk.SHAPES[0].name, str)
+    assert_type(lrk.SHAPES[0].ulp, float)
+    assert_type(lrk.get_include(), str)
+    lrk.use_level(None)
