@@ -120,7 +120,7 @@ LRK_INLINE double lrk_mantissa(double x, double *exponent)
     return lrk_from_bits((bits & 0xfffffffffffffu) | 0x3ff0000000000000u);
 }
 
-/* kernels/coefficients.py prints every constant of this file and of shape_math.h. */
+/* kernels/coefficients.py prints the constants of this file and the polynomials of shape_math.h. */
 #define LRK_LN2_HI 0x1.62e42fefa39efp-1
 #define LRK_LN2_LO 0x1.abc9e3b39803fp-56
 #define LRK_LOG2_S1_HI 0x1.71547652b82fep+1 /* 2 / ln 2 */

@@ -40,9 +40,6 @@ static void LRK_AT_LEVEL(narrow)(const double *restrict from, int64_t n, float *
 }
 
 /* Lane rows: `n` steps from index `i` of a run. */
-#define LRK_STAIR(id, name, ulp, call, formula)
-#define LRK_NODE(id, name, ulp, call, formula)
-#define LRK_BLOCK(id, name, ulp, call, formula)
 #define LRK_LANE(id, name, ulp, call, formula)                                                       \
     static void LRK_AT_LEVEL(name)(                                                                  \
         const lrk_segment *segment, const lrk_lane *run, int32_t i, int32_t n, double *restrict out) \
@@ -52,12 +49,9 @@ static void LRK_AT_LEVEL(narrow)(const double *restrict from, int64_t n, float *
         for (int32_t j = 0; j < n; ++j) out[j] = name##_lane(&s, &lane, (double)(i + j));            \
     }
 #include "shapes.def"
-#undef LRK_LANE
-#undef LRK_BLOCK
 
 /* Block rows. `inside` fills the tables of one block, in the order in which the steps run through it; `anchors` the
    anchors at given distances from the near end; `join` part of one block. */
-#define LRK_LANE(id, name, ulp, call, formula)
 #define LRK_BLOCK(id, name, ulp, call, formula)                                                                       \
     static void LRK_AT_LEVEL(name##_inside)(const lrk_segment *segment, lrk_inside *restrict b)                       \
     {                                                                                                                 \
@@ -82,10 +76,6 @@ static void LRK_AT_LEVEL(narrow)(const double *restrict from, int64_t n, float *
         for (int32_t j = 0; j < n; ++j) out[j] = name##_join(&s, a0, a1, a2, b0[j], b1[j], b2[j]);                    \
     }
 #include "shapes.def"
-#undef LRK_LANE
-#undef LRK_BLOCK
-#undef LRK_STAIR
-#undef LRK_NODE
 
 #define LRK_LANE(id, name, ulp, call, formula) [id] = {.lane = LRK_AT_LEVEL(name)},
 #define LRK_BLOCK(id, name, ulp, call, formula)  \
@@ -93,8 +83,6 @@ static void LRK_AT_LEVEL(narrow)(const double *restrict from, int64_t n, float *
         .inside = LRK_AT_LEVEL(name##_inside),   \
         .anchors = LRK_AT_LEVEL(name##_anchors), \
         .join = LRK_AT_LEVEL(name##_join)},
-#define LRK_STAIR(id, name, ulp, call, formula) [id] = {.lane = NULL},
-#define LRK_NODE(id, name, ulp, call, formula) [id] = {.lane = NULL},
 static const lrk_level_code LRK_AT_LEVEL(code) = {
     .constant = LRK_AT_LEVEL(constant),
     .scale = LRK_AT_LEVEL(scale),
@@ -108,7 +96,3 @@ static const lrk_level_code LRK_AT_LEVEL(code) = {
 #include "shapes.def"
         },
 };
-#undef LRK_LANE
-#undef LRK_BLOCK
-#undef LRK_STAIR
-#undef LRK_NODE

@@ -12,10 +12,6 @@ enum {
 #define LRK_STAIR LRK_LANE
 #define LRK_NODE LRK_LANE
 #include "shapes.def"
-#undef LRK_LANE
-#undef LRK_BLOCK
-#undef LRK_STAIR
-#undef LRK_NODE
     SHAPE_COUNT
 };
 
@@ -25,10 +21,16 @@ static const lrk_shape_info shape_infos[] = {
 #define LRK_STAIR(id, name, ulp, call, formula) {id, #name, "stair", ulp, call, formula},
 #define LRK_NODE(id, name, ulp, call, formula) {id, #name, "node", ulp, call, formula},
 #include "shapes.def"
-#undef LRK_LANE
-#undef LRK_BLOCK
-#undef LRK_STAIR
-#undef LRK_NODE
+};
+
+enum kind { LANE, BLOCK, STAIR, NODE };
+
+static const enum kind kinds[] = {
+#define LRK_LANE(id, name, ulp, call, formula) LANE,
+#define LRK_BLOCK(id, name, ulp, call, formula) BLOCK,
+#define LRK_STAIR(id, name, ulp, call, formula) STAIR,
+#define LRK_NODE(id, name, ulp, call, formula) NODE,
+#include "shapes.def"
 };
 
 int lrk_shape_count(void)
@@ -237,7 +239,7 @@ const char *lrk_prepare(lrk_segment *s)
     }
     if (!is_finite(s->param)) return "param must be finite";
 
-    if (shape_infos[s->shape].kind[0] == 'n' && (s->count[0] < 1 || (s->shape == SHAPE_product && s->count[1] < 1)))
+    if (kinds[s->shape] == NODE && (s->count[0] < 1 || (s->shape == SHAPE_product && s->count[1] < 1)))
         return "a node must have its sub-tables";
 
     for (int j = 0; j < 8; ++j) s->k[j] = 0.0;
@@ -478,6 +480,7 @@ static int64_t stair_run(lrk_clock clock, double every, lrk_stair k, lrk_clock r
     if (run < 1) run = 1;
     if (run > n) run = n;
     if (every == (double)(int64_t)every) return run;
+    /* a fractional period may round to one step too many or too few */
     while (run > 1 && !in_stair(clock, run - 1, every, k)) --run;
     while (run < n && in_stair(clock, run, every, k)) ++run;
     return run;
@@ -560,12 +563,7 @@ static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *
     case id:                                    \
         if (id <= SHAPE_hold) return s->start;  \
         return name##_stair(s, t->values, divide_clock(local_clock(place, whole), s->every, &rest));
-#define LRK_NODE(id, name, ulp, call, formula)
 #include "shapes.def"
-#undef LRK_LANE
-#undef LRK_BLOCK
-#undef LRK_STAIR
-#undef LRK_NODE
     default:
         break;
     }
@@ -694,14 +692,14 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
         lead += 1.0;
     }
     const int at_end = s->end == (uint64_t)whole && s->end_part == part;
-    const char kind = shape_infos[s->shape].kind[0];
+    const enum kind kind = kinds[s->shape];
 
     if (s->shape <= SHAPE_hold) return s->start;
-    if (kind == 'l' || kind == 'b') {
+    if (kind == LANE || kind == BLOCK) {
         if (at_end && s->shape != SHAPE_cosine_cycles) return s->stop;
         return span_limit(t, s, whole, part, steps, lead);
     }
-    if (kind == 's' || s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) {
+    if (kind == STAIR || s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) {
         return stair_limit(t, s, at_end, (lrk_clock){steps, lead});
     }
     const double a = child_limit(t, s, 0, at_end, steps, lead);
@@ -849,12 +847,12 @@ static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock
             run = n < left ? n : left;
         }
         const lrk_place place = place_row(s, clock.part);
-        const char kind = shape_infos[s->shape].kind[0];
-        if (kind == 'l' || kind == 'b') {
-            (kind == 'l' ? fill_lane : fill_block)(f, s, &place, clock.whole, run, out);
-            if (clock.whole == place.first && place.lead == 0.0) out[0] = s->start;
+        const enum kind kind = kinds[s->shape];
+        if (kind == LANE || kind == BLOCK) {
+            (kind == LANE ? fill_lane : fill_block)(f, s, &place, clock.whole, run, out);
+            if (clock.whole == place.first && place.lead == 0.0) out[0] = s->start; /* as row_at: u = 0 is exact */
         } else {
-            (kind == 's' ? fill_stairs : fill_node)(f, s, local_clock(&place, clock.whole), run, out);
+            (kind == STAIR ? fill_stairs : fill_node)(f, s, local_clock(&place, clock.whole), run, out);
         }
         n -= run;
         if (n == 0) return; /* the clock may stand at the last int64 step */

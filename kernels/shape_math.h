@@ -1,5 +1,5 @@
-/* shape_math.h - the formula of every row of shapes.def: branch-free scalar functions, inlined into the scalar switch
-   and the span loops.
+/* shape_math.h - the formula of every row of shapes.def: scalar functions, inlined into the scalar switch and, where
+   they are branch-free, into the span loops.
 
    A row is measured from the end whose value is nearer to zero, so that its error is relative also where it goes to 0,
    and the distance to either end is counted in steps from that end, never as 1 - u (a linear decay to 0 over 1e9 steps

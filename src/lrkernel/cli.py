@@ -253,7 +253,7 @@ def _show(path: str) -> str:
         "length": "open-ended" if schedule.length is None else pictures.grouped(schedule.length),
         "end": "never" if schedule.end is None else pictures.grouped(schedule.end),
         "fingerprint": schedule.fingerprint,
-        "canonical": _wrapped(repr(schedule), _WIDTH - _INDENT),
+        "expression": _wrapped(repr(schedule), _WIDTH - _INDENT),
     }
     return _report(spec, path, spec.steps or pictures.horizon(schedule), schedule.phases(), facts)
 

@@ -126,7 +126,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "repeat": {"times": "param"},
     "epoch": {"steps_per_epoch": "every"},
 }
-TIMES = {"every", "step_size", "timescale", "steps_per_epoch", "times"}  # written as integers where whole, and stretched
+TIMES = {"every", "step_size", "timescale", "steps_per_epoch", "times"}  # written as integers where whole
 
 
 class Schedule(Table):
@@ -273,7 +273,17 @@ class Schedule(Table):
         return Schedule(_without_gone([*_placed(self, 0, at), _hold(at)]))
 
     def shift(self, n: Number) -> "Schedule":
-        """Delay by `n` >= 0 steps, during which the first value holds.
+        """Delay by `n` steps, during which the first value holds.
+
+        Parameters
+        ----------
+        n : int or float
+            Steps, 0 <= n < 2^53.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another `n`.
 
         Examples
         --------
@@ -289,6 +299,11 @@ class Schedule(Table):
 
     def stretch(self, new_total: Number) -> "Schedule":
         """The same curve over another length: every duration times ``new_total / length``, staircases and milestones too.
+
+        Parameters
+        ----------
+        new_total : int or float
+            The new length in steps, 0 < new_total < 2^53.
 
         Raises
         ------
@@ -309,12 +324,17 @@ class Schedule(Table):
             raise ValueError(f"new_total must keep every duration above 0, got {new_total!r}: {error}") from None
 
     def repeat(self, times: Number | None = None) -> "Schedule":
-        """The schedule over and over, `times` >= 1 times or for ever.
+        """The schedule over and over: ``t -> self(t mod length)``.
+
+        Parameters
+        ----------
+        times : int, optional
+            At least 1; by default for ever.
 
         Raises
         ------
-        ValueError
-            If the schedule is open-ended.
+        ValueError, TypeError
+            If the schedule is open-ended, or for another `times`.
 
         Examples
         --------
@@ -336,9 +356,19 @@ class Schedule(Table):
         return Schedule((repeated(self, period)._replace(end=total, param=float(count)), _hold(total)))
 
     def by_epoch(self, steps_per_epoch: Number) -> "Schedule":
-        """The schedule of epochs read in steps: ``t -> self(t // steps_per_epoch)``, steps_per_epoch >= 1.
+        """The schedule of epochs read in steps: ``t -> self(t // steps_per_epoch)``.
 
         An epoch that has begun counts whole: the new length is ``ceil(length) * steps_per_epoch``.
+
+        Parameters
+        ----------
+        steps_per_epoch : int or float
+            Steps, 1 <= steps_per_epoch < 2^53.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another `steps_per_epoch`.
 
         Examples
         --------
@@ -355,7 +385,17 @@ class Schedule(Table):
         return self._node("epoch", length, every=float(every))
 
     def clip(self, lo: Number | None = None, hi: Number | None = None) -> "Schedule":
-        """The values clamped to [lo, hi]; None leaves a side open.
+        """The values clamped: ``min(max(self(t), lo), hi)``.
+
+        Parameters
+        ----------
+        lo, hi : float, optional
+            Finite, lo <= hi; None leaves a side open, but not both.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For other bounds.
 
         Examples
         --------
@@ -372,7 +412,17 @@ class Schedule(Table):
         return self._node("clip", self.length, start=low, stop=high)
 
     def named(self, label: str) -> "Schedule":
-        """The same schedule with its parts labelled for ``phases()``.
+        """The same schedule with its parts labelled for ``phases()``; equality and fingerprint ignore labels.
+
+        Parameters
+        ----------
+        label : str
+            Not empty, without NUL.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another label.
 
         Examples
         --------

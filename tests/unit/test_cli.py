@@ -406,9 +406,9 @@ def test_show_tells_who_a_schedule_is(schedule: lrk.Schedule, tmp_path: Path) ->
     assert max(map(len, done.stdout.splitlines())) <= 80
     told = facts(done.stdout)
     if len(repr(schedule)) < 1000:
-        assert eval(told["canonical"], vars(lrk)) == schedule
+        assert eval(told["expression"], vars(lrk)) == schedule
     else:
-        assert told["canonical"].endswith(" more lines)")
+        assert told["expression"].endswith(" more lines)")
     assert told["fingerprint"] == schedule.fingerprint
     if schedule.length is None:
         assert told["length"] == "open-ended"
