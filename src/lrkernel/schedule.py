@@ -5,8 +5,6 @@ Everything here works on rows, the tuples that `Table` lowers to compiled segmen
 
 import math
 import os
-import struct
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
@@ -31,13 +29,11 @@ from ._arguments import (
     steps_array,
     whole,
 )
-from ._core import MAX_DEPTH, SEGMENT_BYTES, SHAPES, Table
+from ._core import SEGMENT_BYTES, SHAPES, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMAT, VERSION = "lrkernel.schedule", 1
-MAGIC = b"LRKTABLE"
 MAX_THREADS = 1024
 MOST_VALUES = 2**59  # NumPy's own limit is 2^63 bytes
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -430,7 +426,7 @@ class Schedule(Table):
         >>> lrk.linear(0.0, 1.0, 10).named("warmup").phases()[0].name
         'warmup'
         """
-        _check_label("label", label)
+        check_label("label", label)
         return Schedule(tuple(Row(*row)._replace(label=label) for row in self.rows))
 
     # ---- algebra ----
@@ -475,7 +471,7 @@ class Schedule(Table):
     def _node(self, node: str, length: Boundary | None, *others: "Schedule", **fields: Any) -> "Schedule":
         """A row that refers to this schedule and `others`; `length` is its own."""
         row = Row(ID[node], 0, length, fields.pop("start", 0.0), children=(self, *others), **fields)
-        return Schedule((row,) if length is None else (row, _hold(length, _jump(row))))
+        return Schedule((row,) if length is None else (row, _hold(length, jump(row))))
 
     # ---- queries ----
 
@@ -556,7 +552,9 @@ class Schedule(Table):
         >>> lrk.constant(0.5).to_dict()["segments"]
         [{'begin': 0, 'shape': 'constant', 'value': '0x1.0000000000000p-1'}]
         """
-        return {"format": FORMAT, "version": VERSION, "segments": _rows_to_dicts(self, labels)}
+        from .canonical import to_dict
+
+        return to_dict(self, labels)
 
     @staticmethod
     def from_dict(d: Mapping[str, Any]) -> "Schedule":
@@ -574,14 +572,9 @@ class Schedule(Table):
         >>> lrk.Schedule.from_dict(schedule.to_dict()) == schedule
         True
         """
-        if not isinstance(d, Mapping):
-            raise TypeError(f"d must be a mapping, got {shown(d)}")
-        _known_keys("d", d, required={"format", "version", "segments"})
-        if d["format"] != FORMAT or type(d["version"]) is not int or d["version"] != VERSION:
-            raise ValueError(
-                f"d must be of format {FORMAT!r}, version {VERSION}, got {shown(d['format'])}, version {shown(d['version'])}"
-            )
-        return _rows_from_dicts(d["segments"], "segments")
+        from .canonical import from_dict
+
+        return from_dict(d)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -609,11 +602,9 @@ class Schedule(Table):
         >>> lrk.Schedule.from_bytes(schedule.to_bytes()) == schedule
         True
         """
-        labels = "\0".join(_labels(self)).encode()
-        rows, values = self._lowered
-        head = HEADER.pack(MAGIC, VERSION, len(self.rows), len(rows) // STORED.itemsize, len(values) // 8, len(labels))
-        body = head + rows + values + labels
-        return body + struct.pack("<I", zlib.crc32(body))
+        from .canonical import to_bytes
+
+        return to_bytes(self)
 
     @staticmethod
     def from_bytes(data: bytes | bytearray | memoryview) -> "Schedule":
@@ -631,10 +622,12 @@ class Schedule(Table):
         Traceback (most recent call last):
         ValueError: data must begin with b'LRKTABLE', got b''
         """
-        return _read(data)
+        from .canonical import from_bytes
+
+        return from_bytes(data)
 
     @cached_property
-    def _lowered(self) -> tuple[bytes, bytes]:
+    def lowered(self) -> tuple[bytes, bytes]:
         """What the rows and arrays say, without labels and derived fields: equal bytes, equal schedules."""
         segments = self.segments
         stored = np.empty(segments.size, STORED)
@@ -646,13 +639,15 @@ class Schedule(Table):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schedule):
             return NotImplemented
-        return self is other or self._lowered == other._lowered
+        return self is other or self.lowered == other.lowered
 
     def __hash__(self) -> int:
-        return hash(self._lowered)
+        return hash(self.lowered)
 
     def __repr__(self) -> str:
-        return _expression(self)
+        from .canonical import expression
+
+        return expression(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Schedule.from_bytes, (self.to_bytes(),)
@@ -756,7 +751,7 @@ def _hold(at: Boundary, value: float | None = None) -> Row:
     return Row(HOLD, at, None, value)
 
 
-def _jump(row: Row) -> float | None:
+def jump(row: Row) -> float | None:
     """What a node holds past its end where that is not its limit from the left: its child jumps there, or its last epoch ends."""
     if row.end is None or (row.shape != ID["epoch"] and all(c.length is None or c.rows[-1][3] is None for c in row.children)):
         return None
@@ -930,120 +925,7 @@ def _constructor(row: Row) -> str:
     return call.partition("(")[0] if KIND[row.shape] != "node" else NAME[row.shape]
 
 
-# ---- canonical form ----
-
-
-def _rows_to_dicts(schedule: Schedule, labels: bool) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for values in schedule.rows:
-        row = Row(*values)
-        name = NAME[row.shape]
-        segment: dict[str, Any] = {"begin": _time_out(row.begin), "shape": name}
-        if row.end is not None:
-            segment["end"] = _time_out(row.end)
-        for key, field in FIELDS[name].items():
-            value = getattr(row, field)
-            if value is not None and math.isfinite(value) and (key != "times" or value):
-                segment[key] = _time_out(normal(value)) if key in TIMES else value.hex()
-        if name == "hold" and row.start is not None:
-            segment["value"] = row.start.hex()
-        if name == "values":
-            segment["values"] = [float(value).hex() for value in row.children[0]]
-        elif row.children:
-            segment["of"] = [_rows_to_dicts(child, labels) for child in row.children]
-        if labels and row.label is not None:
-            segment["label"] = row.label
-        found.append(segment)
-    return found
-
-
-def _time_out(time: Boundary) -> int | str:
-    return time if isinstance(time, int) else time.hex()
-
-
-def _number_in(path: str, value: object) -> Boundary:
-    """A number of the canonical form: an int or a float.hex string."""
-    if type(value) is int:
-        return value
-    if type(value) is not str:
-        raise TypeError(f"{path} must be an integer or a hexadecimal float, got {shown(value)}")
-    try:
-        if "0x" not in value and value not in ("inf", "-inf"):
-            raise ValueError
-        return float.fromhex(value)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{path} must be an integer or a hexadecimal float, got {shown(value)}") from None
-
-
-def _known_keys(path: str, d: Mapping[str, Any], required: set[str], optional: set[str] = frozenset()) -> None:  # type: ignore[assignment]
-    for key in d:
-        if key not in required | optional:
-            raise ValueError(f"{path} must not have the key {shown(key)}")
-    for key in sorted(required - set(d)):
-        raise ValueError(f"{path} must have the key {key!r}")
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple)
-
-
-def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
-    if not _is_list(segments) or not segments:
-        raise TypeError(f"{path} must be a list of segments, got {shown(segments)}")
-    if depth > 2 * len(SHAPES):
-        raise ValueError(f"{path.partition('[')[0]} must not nest deeper than the tables of a schedule, got {depth} levels")
-    rows: list[Row] = []
-    for index, item in enumerate(segments):
-        here = f"{path}[{index}]"
-        if not isinstance(item, Mapping):
-            raise TypeError(f"{here} must be a mapping, got {shown(item)}")
-        segment = cast("Mapping[str, Any]", item)
-        name = segment.get("shape")
-        if not isinstance(name, str) or name not in FIELDS:
-            raise ValueError(f"{here}.shape must be one of {', '.join(FIELDS)}, got {shown(name)}")
-        optional = {"end", "label", "value"} if name == "hold" else {"end", "label"}
-        optional |= {"lo", "hi"} if name == "clip" else {"times"} if name == "repeat" else set()
-        needed = {"begin", "shape", *FIELDS[name]} - optional
-        needed |= {"values"} if name == "values" else {"of"} if KIND[ID[name]] == "node" else set()
-        _known_keys(here, segment, needed, optional)
-        fields: dict[str, Any] = {"shape": ID[name], "start": 0.0}
-        if name == "hold":
-            fields["start"] = None
-        if name == "clip":
-            fields.update(start=-math.inf, stop=math.inf)
-        for key, field in FIELDS[name].items():
-            if key in segment:
-                number = _number_in(f"{here}.{key}", segment[key])
-                # a hold may be inf: growth that passed float64
-                fields[field] = float(number) + 0.0 if name == "hold" else real(f"{here}.{key}", number)
-        if name == "constant":
-            fields["stop"] = fields["start"]
-        if name == "values":
-            if not _is_list(segment["values"]):
-                raise TypeError(f"{here}.values must be a list, got {shown(segment['values'])}")
-            array = [real(f"{here}.values", _number_in(f"{here}.values", value)) for value in segment["values"]]
-            fields["children"] = (frozen(array),)
-        elif "of" in segment:
-            wanted = 2 if name == "product" else 1
-            if not _is_list(segment["of"]) or len(segment["of"]) != wanted:
-                raise TypeError(f"{here}.of must be a list of {wanted}, got {shown(segment['of'])}")
-            fields["children"] = tuple(
-                _rows_from_dicts(child, f"{here}.of[{k}]", depth + 1) for k, child in enumerate(segment["of"])
-            )
-            if name == "repeat":
-                fields["every"] = float(fields["children"][0].length or 0.0)
-        label = segment.get("label")
-        if label is not None:
-            _check_label(f"{here}.label", label)
-        begin = boundary(f"{here}.begin", _number_in(f"{here}.begin", segment["begin"]))
-        end = None
-        if "end" in segment:
-            end = normal(_number_in(f"{here}.end", segment["end"]))
-        rows.append(Row(begin=normal(begin), end=end, label=label, **fields))
-    return _checked(rows, path)
-
-
-def _check_label(name: str, label: object) -> None:
+def check_label(name: str, label: object) -> None:
     if not isinstance(label, str):
         raise TypeError(f"{name} must be a string, got {shown(label)}")
     try:
@@ -1060,64 +942,7 @@ def frozen(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.frombuffer(array.tobytes())
 
 
-def _checked(rows: list[Row], path: str) -> Schedule:
-    """The schedule of rows that came from outside: what constructors guarantee is checked here."""
-    if rows[0].begin != 0:
-        raise ValueError(f"{path}[0].begin must be 0, got {rows[0].begin}")
-    for index, row in enumerate(rows):
-        here = f"{path}[{index}]"
-        following = rows[index + 1].begin if index + 1 < len(rows) else None
-        if row.shape == HOLD and (following is not None or index == 0):
-            raise ValueError(f"{here} must be the last segment and not the first, as a hold")
-        if following is not None and following <= row.begin:
-            raise ValueError(f"{here}.begin must be < the next one, got {row.begin} and {following}")
-        needs_end = KIND[row.shape] in ("lane", "block") and row.shape not in (ID["exponential"], ID["inverse_sqrt"])
-        has_end = needs_end or row.shape == ID["values"] or (KIND[row.shape] == "node" and _natural(row) is not None)
-        if has_end != (row.end is not None):
-            raise ValueError(f"{here}.end must {'' if has_end else 'not '}be given")
-        if row.end is not None:
-            if not math.isfinite(row.end) or row.end <= row.begin:
-                raise ValueError(f"{here}.end must be finite and > begin, got {row.end}")
-            if needs_end and (row.end < LARGEST_STEP if following is None else row.end < following):
-                raise ValueError(f"{here}.end must not lie before the next segment's begin, got {row.end}")
-        if row.shape == ID["repeat"]:
-            child = row.children[0]
-            if child.length is None or float(child.length) != row.every or (row.param and row.param != int(row.param)):
-                raise ValueError(f"{here}.of must be one schedule with a length that repeats a whole number of times")
-    return Schedule(tuple(rows))
-
-
-def _natural(row: Row) -> Boundary | None:
-    """How long a node is by itself."""
-    if row.shape == ID["repeat"]:
-        return normal(row.param * row.every) if row.param else None
-    lengths: list[Boundary] = [child.length for child in row.children if child.length is not None]
-    if len(lengths) < len(row.children):
-        return None
-    if row.shape == ID["epoch"]:
-        return normal(math.ceil(lengths[0]) * normal(row.every))
-    return max(lengths)
-
-
-# ---- bytes ----
-
-HEADER = struct.Struct("<8sHxxIIQI")  # magic, version, root rows, all rows, values, bytes of labels
 STORED = np.dtype([(name, SEGMENT[name].base.newbyteorder("<"), SEGMENT[name].shape) for name in (SEGMENT.names or ())[:11]])
-
-
-def _tables(schedule: Schedule) -> Iterator[Schedule]:
-    """The schedule and its sub-tables in the order in which the core stores them."""
-    yield schedule
-    for row in schedule.rows:
-        for child in row[7]:
-            if isinstance(child, Schedule):
-                yield from _tables(child)
-
-
-def _labels(schedule: Schedule) -> Iterator[str]:
-    for table in _tables(schedule):
-        for row in table.rows:
-            yield row[8] or ""
 
 
 def _arrays(schedule: Schedule) -> Iterator[npt.NDArray[np.float64]]:
@@ -1128,188 +953,3 @@ def _arrays(schedule: Schedule) -> Iterator[npt.NDArray[np.float64]]:
                 yield from _arrays(child)
             else:
                 yield child
-
-
-def _read(data: object) -> Schedule:
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"data must be bytes, got {shown(data)}")
-    raw = bytes(cast("bytes", data))
-    if raw[:8] != MAGIC:
-        raise ValueError(f"data must begin with {MAGIC!r}, got {shown(raw[:8])}")
-    if len(raw) < HEADER.size + 4:
-        raise ValueError(f"data must have at least {HEADER.size + 4} bytes, got {len(raw)}")
-    _, version, root, total, values, labels = HEADER.unpack_from(raw)
-    if version != VERSION:
-        raise ValueError(f"data must be of version {VERSION}, got version {version}")
-    size = HEADER.size + total * STORED.itemsize + 8 * values + labels + 4
-    if len(raw) != size:
-        raise ValueError(f"data must have the {size} bytes that its header says, got {len(raw)}")
-    if zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "little"):
-        raise ValueError("data must have the checksum of its content, got another: it was changed or damaged")
-    at = HEADER.size
-    stored = np.frombuffer(raw, STORED, total, at)
-    array = np.frombuffer(raw, "<f8", values, at + stored.nbytes)
-    try:
-        names = raw[at + stored.nbytes + array.nbytes : -4].decode().split("\0")
-    except UnicodeDecodeError:
-        raise ValueError("data must hold labels in UTF-8, got other bytes") from None
-    if not 0 < root <= total or len(names) != total:
-        raise ValueError(f"data must hold a table and a label for each row, got {root} of {total} rows, {len(names)} labels")
-    try:
-        schedule = _Reader(stored, array, names).table(0, root)
-    except TypeError as error:
-        raise ValueError(f"data must describe a schedule: {error}") from None
-    if schedule._lowered != (raw[at : at + stored.nbytes], raw[at + stored.nbytes : at + stored.nbytes + array.nbytes]):
-        raise ValueError("data must be what to_bytes writes, got rows in another form")
-    return schedule
-
-
-class _Reader:
-    """Tables out of stored rows. Each sub-table must lie where the core puts it, right behind what was read before: so every row is
-    read once, whatever the bytes say."""
-
-    def __init__(self, stored: npt.NDArray[Any], array: npt.NDArray[np.float64], labels: list[str]):
-        self.stored, self.array, self.labels = stored, array, labels
-        self.rows_read = self.values_read = 0
-
-    def table(self, first: int, count: int, depth: int = 0) -> Schedule:
-        if first != self.rows_read or not 0 < count <= len(self.stored) - first or depth > MAX_DEPTH:
-            raise ValueError(
-                f"data must refer to rows in the order in which it holds them, got {count} from {first} at depth {depth}"
-            )
-        self.rows_read += count
-        rows = [self.row(index, depth) for index in range(first, first + count)]
-        if rows[-1].shape == HOLD:
-            held = float(self.stored["start"][first + count - 1])
-            rows[-1] = rows[-1]._replace(start=None)
-            if _checked(rows, "rows")(LARGEST_STEP).hex() != held.hex():
-                rows[-1] = rows[-1]._replace(start=held)
-        return _checked(rows, "rows")
-
-    def values(self, first: int, count: int) -> npt.NDArray[np.float64]:
-        if first != self.values_read or not 0 < count <= self.array.size - first:
-            raise ValueError(f"data must refer to values in the order in which it holds them, got {count} from {first}")
-        self.values_read += count
-        found = self.array[first : first + count]
-        if not np.isfinite(found).all():
-            raise ValueError("data must hold finite values")
-        return frozen(found)
-
-    def row(self, index: int, depth: int) -> Row:
-        item = dict(zip(self.stored.dtype.names or (), self.stored[index].tolist(), strict=True))
-        name = NAME.get(item["shape"])
-        if name is None:
-            raise ValueError(f"data must hold known shapes, got id {item['shape']}")
-        places = list(zip(item["child"], item["count"], strict=True))
-        children: tuple[Any, ...] = ()
-        if name == "values":
-            children = (self.values(*places[0]),)
-        elif KIND[item["shape"]] == "node":
-            children = tuple(self.table(*place, depth + 1) for place in places[: 2 if name == "product" else 1])
-        fields = {field: item[field] for field in (*FIELDS[name].values(), *(("every",) if name == "repeat" else ()))}
-        if name not in ("hold", "clip"):
-            fields = {field: real(field, value) for field, value in fields.items()}
-        if name == "constant":
-            fields["stop"] = fields["start"]
-        end = None if item["end_part"] == math.inf else _join(item["end"], item["end_part"])
-        begin = boundary("begin", _join(item["begin"], item["begin_part"]))
-        return Row(item["shape"], begin, end, **{"start": 0.0, **fields}, children=children, label=self.labels[index] or None)
-
-
-def _join(number: int, part: float) -> Boundary:
-    if not (math.isfinite(part) and part >= 0.0):
-        raise ValueError(f"boundaries must be finite and >= 0, got {number} + {part}")
-    return normal(number + part) if part < 1.0 and part else number + int(part)
-
-
-# ---- repr ----
-
-
-class _NoExpression(Exception):
-    """No combination of constructors gives exactly these rows."""
-
-
-def _expression(schedule: Schedule) -> str:
-    try:
-        return _sequence_text(schedule)[0]
-    except _NoExpression:
-        return f"Schedule.from_dict({schedule.to_dict()!r})"
-
-
-def _between(begin: Boundary, end: Boundary) -> Boundary:
-    steps = normal(end - begin)
-    if steps >= LONGEST or plus(begin, steps) != end:
-        raise _NoExpression
-    return steps
-
-
-def _sequence_text(schedule: Schedule) -> tuple[str, bool]:
-    """The expression, and whether it is an operator's (and so needs parentheses)."""
-    rows = [Row(*values) for values in schedule.rows]
-    length = schedule.length
-    held = rows.pop().start if rows[-1].shape == HOLD else None
-    texts: list[tuple[str, bool]] = []
-    ends: list[Boundary | None] = []
-    for row, stop in zip(rows, [*(row.begin for row in rows[1:]), length], strict=True):
-        text, operator = _row_text(row, stop)
-        texts.append((text, operator))
-        ends.append(stop if row.shape == CONSTANT else row.end)
-    stops = [*(row.begin for row in rows[1:]), length]
-    if length is None and ends[-1] is not None:
-        raise _NoExpression
-    text, operator = texts[0]
-    if len(texts) > 1:
-        text, operator = ", ".join(text for text, _ in texts), False
-        if ends[:-1] != stops[:-1]:
-            text += f", at=[{', '.join(repr(stop) for stop in stops[:-1])}]"
-        text = f"sequence({text})"
-    jump = _jump(rows[-1]) if KIND[rows[-1].shape] == "node" and ends[-1] == length else None
-    if held is not None and held != jump:
-        raise _NoExpression
-    if ends[-1] != length or held != jump:
-        text, operator = f"{f'({text})' if operator else text}.cut({length!r})", False
-    return text, operator
-
-
-def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
-    name = NAME[row.shape]
-    if KIND[row.shape] == "node":
-        natural = _natural(row)
-        if natural is not None and plus(row.begin, natural) != row.end:
-            raise _NoExpression
-        inner, operator = _sequence_text(row.children[0])
-        inner = f"({inner})" if operator else inner
-        if name == "product":
-            other, operator = _sequence_text(row.children[1])
-            return f"{inner} * {f'({other})' if operator else other}", True
-        if name in ("scale", "divide", "offset"):
-            return f"{inner} {dict(scale='*', divide='/', offset='+')[name]} {row.stop!r}", True
-        if name == "clip":
-            sides = [value if value is not None and math.isfinite(value) else None for value in (row.start, row.stop)]
-            return f"{inner}.clip({sides[0]!r}, {sides[1]!r})", False
-        if name == "repeat":
-            return f"{inner}.repeat({int(row.param) or ''})", False
-        if row.every < 1.0:
-            raise _NoExpression
-        return f"{inner}.by_epoch({normal(row.every)!r})", False
-    call, _, names = SHAPES[row.shape].call.rstrip(")").partition("(")
-    end = stop if row.shape == CONSTANT else row.end
-    given: list[str] = []
-    for key in names.split(", "):
-        if key == "steps":
-            if end is not None:
-                given.append(repr(_between(row.begin, end)))
-        elif key == "array":
-            given.append(repr(row.children[0].tolist()))
-        else:
-            value = getattr(row, FIELDS[name][key])
-            if key in TIMES and value >= LONGEST:
-                raise _NoExpression
-            given.append(repr(normal(value) if key in TIMES else value))
-    text = f"{call}({', '.join(given)})"
-    if name == "values" and row.every != 1.0:
-        total = _between(row.begin, row.end or 0)
-        if total / row.children[0].size != row.every:
-            raise _NoExpression
-        text += f".stretch({total!r})"
-    return text, False

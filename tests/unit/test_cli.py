@@ -334,6 +334,9 @@ def test_a_disk_that_is_too_small_is_told_before(folder: Path, refusal: Refusal)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals) -> None:
+    def attend() -> None:  # whoever runs the tests in the background may have had it ignored
+        signal.signal(number, signal.SIG_DFL)
+
     process = subprocess.Popen(
         [*COMMAND, "evaluate", "slow.json", "--out", "lr.npy"],
         cwd=folder,
@@ -341,6 +344,7 @@ def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=attend,
     )
     deadline = time.monotonic() + 60
     while not [name for name in names(folder) if name.endswith(".tmp")]:

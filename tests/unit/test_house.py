@@ -26,6 +26,7 @@ C_FILES = [*sorted(KERNELS.glob("*.[ch]")), *sorted(Path(lrk.get_include()).glob
 LAYERS = [
     {"_core", "_arguments"},
     {"schedule"},
+    {"canonical"},
     {"shapes"},
     {"builders"},
     {"scheduler"},
@@ -37,7 +38,7 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Inside a function, when it is called: a schedule draws itself.
-LATE = {("schedule", "plot")}
+LATE = {("schedule", "canonical"), ("schedule", "plot")}
 # What an extra brings, and the one module whose functions may import it.
 EXTRAS = {"matplotlib": {"plot"}, "click": {"cli"}, "rich": {"cli"}, "numba": {"jit"}}
 
