@@ -201,7 +201,8 @@ cdef class Table:
         return self._evaluate(step)
 
     def _evaluate(self, step):
-        raise NotImplementedError
+        """All but a Python int in range; ``Schedule`` takes arrays and names what is wrong."""
+        raise TypeError(f"step must be an int from 0 to 2^63 - 1, got {step!r}")
 
     def _fill_double(self, int64_t start, int64_t stride, double[:] out):
         """Write the steps start, start + stride, ... to a float64 buffer; they are valid int64 steps."""

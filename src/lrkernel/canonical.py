@@ -27,7 +27,7 @@ def to_dict(schedule: Schedule, labels: bool) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "segments": _rows_to_dicts(schedule, labels)}
 
 
-def from_dict(d: Any) -> Schedule:
+def from_dict(d: Mapping[str, Any]) -> Schedule:
     if not isinstance(d, Mapping):
         raise TypeError(f"d must be a mapping, got {shown(d)}")
     _known_keys("d", d, required={"format", "version", "segments"})
