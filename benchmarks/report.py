@@ -72,7 +72,9 @@ def main() -> None:
     print(text)
     if parser.parse_args().write:
         page = README.read_text("utf-8")
-        marked = re.sub(r"(<!-- speed -->\n).*?(\n<!-- /speed -->)", lambda m: m[1] + text + m[2], page, flags=re.S)
+        marked, found = re.subn(r"(<!-- speed -->\n).*?(<!-- /speed -->)", lambda m: f"{m[1]}{text}\n{m[2]}", page, flags=re.S)
+        if not found:
+            raise SystemExit(f"{README}: no lines <!-- speed --> and <!-- /speed --> to write between")
         README.write_text(marked, "utf-8")
 
 
