@@ -5,7 +5,6 @@ import json
 import math
 import os
 import pty
-import resource
 import shlex
 import signal
 import subprocess
@@ -68,10 +67,15 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", **more}
 
 
-def run(folder: Path, *arguments: object, **options: Any) -> Done:
+def after(code: str) -> list[str]:
+    """The command in a process that has run `code`; a preexec_fn would fork this one, which may have threads by now."""
+    return [PYTHON, "-c", f"import os, resource, signal, sys; {code}; os.execv(sys.argv[1], sys.argv[1:])", *COMMAND]
+
+
+def run(folder: Path, *arguments: object, command: list[str] = COMMAND, **options: Any) -> Done:
     environment = clean_environment(**options.pop("env", {}))
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -274,15 +278,14 @@ def test_paths_are_those_of_the_working_directory(folder: Path) -> None:
     assert names(folder / "elsewhere") == []
 
 
-def limit_file_size() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
+LIMIT_FILE_SIZE = "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))"
 
 
 def test_a_file_that_cannot_grow_leaves_nothing(folder: Path) -> None:
     for before in ([], ["lr.npy"]):
         for name in before:
             (folder / name).write_bytes(b"old")
-        done = run(folder, "evaluate", "run.toml", "--out", "lr.npy", preexec_fn=limit_file_size)
+        done = run(folder, "evaluate", "run.toml", "--out", "lr.npy", command=after(LIMIT_FILE_SIZE))
         line = line_of(done.returncode, done.stdout, done.stderr)
         assert line == f"{folder / 'lr.npy'}: {os.strerror(errno.EFBIG)}"
         assert names(folder) == sorted([*before, *SPECS])
@@ -332,25 +335,26 @@ def test_a_disk_that_is_too_small_is_told_before(folder: Path, refusal: Refusal)
     assert names(folder) == SPECS
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals) -> None:
-    def attend() -> None:  # whoever runs the tests in the background may have had it ignored
-        signal.signal(number, signal.SIG_DFL)
-
-    process = subprocess.Popen(
-        [*COMMAND, "evaluate", "slow.json", "--out", "lr.npy"],
-        cwd=folder,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=attend,
-    )
+def until_it_writes(process: subprocess.Popen[Any], folder: Path) -> None:
     deadline = time.monotonic() + 60
     while not [name for name in names(folder) if name.endswith(".tmp")]:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals) -> None:
+    attend = f"signal.signal({int(number)}, signal.SIG_DFL)"  # whoever runs the tests may have had it ignored
+    process = subprocess.Popen(
+        [*after(attend), "evaluate", "slow.json", "--out", "lr.npy"],
+        cwd=folder,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until_it_writes(process, folder)
     process.send_signal(number)
     output, error = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -359,16 +363,9 @@ def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals) -> None:
 
 
 def test_a_signal_that_was_ignored_stays_ignored(folder: Path) -> None:
-    def ignore() -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    process = subprocess.Popen(
-        [*COMMAND, "evaluate", "slow.json", "--out", "lr.npy", "--steps", "5_000_000"],
-        cwd=folder,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        preexec_fn=ignore,
-    )
+    command = [*after("signal.signal(signal.SIGHUP, signal.SIG_IGN)"), "evaluate", "slow.json", "--out", "lr.npy"]
+    process = subprocess.Popen([*command, "--steps", "5_000_000"], cwd=folder, env=clean_environment(), stdout=subprocess.PIPE)
+    until_it_writes(process, folder)
     while process.poll() is None:
         process.send_signal(signal.SIGHUP)
         time.sleep(0.05)
