@@ -334,6 +334,9 @@ const char *lrk_prepare(lrk_segment *s)
     case SHAPE_epoch:
         if (!(s->every > 0.0 && is_finite(s->every))) return "steps_per_epoch must be > 0";
         break;
+    case SHAPE_skip:
+        if (!(s->every > 0.0 && s->every < 0x1p53)) return "n must be > 0 and < 2^53";
+        break;
     default:
         break;
     }
@@ -460,7 +463,20 @@ static lrk_stair divide_clock(lrk_clock clock, double every, lrk_clock *rest)
 /* The clock of epochs; those of less than one step can number more than int64 holds. */
 static lrk_clock epoch_clock(lrk_stair k)
 {
-    return (lrk_clock){k.high > 0.0 ? INT64_MAX : k.low, 0.0};
+    return (lrk_clock){k.high > 1.0 ? INT64_MAX : (int64_t)k.high * (INT64_C(1) << 62) + k.low, 0.0};
+}
+
+/* The clock `n` steps later, a real number of them in a schedule that was stretched; the last int64 step holds. */
+static lrk_clock later_clock(lrk_clock clock, double n)
+{
+    int64_t steps = (int64_t)n;
+    clock.part += n - (double)steps;
+    if (clock.part >= 1.0) {
+        clock.part -= 1.0;
+        steps += 1;
+    }
+    clock.whole = clock.whole > INT64_MAX - steps ? INT64_MAX : clock.whole + steps;
+    return clock;
 }
 
 static int in_stair(lrk_clock clock, int64_t later, double every, lrk_stair k)
@@ -532,7 +548,7 @@ static double node_value(const lrk_segment *s, double a, double b)
         return lrk_clamp(a, s->start, s->stop);
     case SHAPE_product:
         return a * b;
-    default: /* repeat, epoch */
+    default: /* repeat, epoch, skip */
         return a;
     }
 }
@@ -574,6 +590,8 @@ static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *
     } else if (s->shape == SHAPE_repeat) {
         divide_clock(clock, s->every, &rest);
         clock = rest;
+    } else if (s->shape == SHAPE_skip) {
+        clock = later_clock(clock, s->every);
     }
     const double a = range_at(t, s->child[0], s->count[0], clock);
     const double b = s->shape == SHAPE_product ? range_at(t, s->child[1], s->count[1], clock) : 0.0;
@@ -615,16 +633,14 @@ void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, dou
 /* ---- limits from the left ---- */
 
 /* The limit of a node's sub-table. At the node's own end it is the one at the sub-table's own end, which the node's
-   boundary may miss by a rounding. */
-static double child_limit(const lrk_table *t, const lrk_segment *s, int k, int at_end, int64_t steps, double lead)
+   boundary may miss by a rounding; but the shorter factor of a product ended before. */
+static double child_limit(const lrk_table *t, const lrk_segment *s, int k, int at_end, lrk_clock clock)
 {
     const lrk_segment *last = t->segments + s->child[k] + s->count[k] - 1;
-    if (at_end && last->shape == SHAPE_hold &&
-        (last->begin > steps || (last->begin == steps && last->begin_part > lead))) {
-        steps = last->begin;
-        lead = last->begin_part;
-    }
-    return lrk_limit(t, s->child[k], s->count[k], steps, lead);
+    const int later = last->begin > clock.whole || (last->begin == clock.whole && last->begin_part > clock.part);
+    if (at_end && last->shape == SHAPE_hold && (later || s->shape != SHAPE_product))
+        clock = (lrk_clock){last->begin, last->begin_part};
+    return lrk_limit(t, s->child[k], s->count[k], clock.whole, clock.part);
 }
 
 /* The limit of a row of stairs or cycles, `clock` after its beginning. */
@@ -702,8 +718,10 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
     if (kind == STAIR || s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) {
         return stair_limit(t, s, at_end, (lrk_clock){steps, lead});
     }
-    const double a = child_limit(t, s, 0, at_end, steps, lead);
-    const double b = s->shape == SHAPE_product ? child_limit(t, s, 1, at_end, steps, lead) : 0.0;
+    lrk_clock clock = {steps, lead};
+    if (s->shape == SHAPE_skip) clock = later_clock(clock, s->every);
+    const double a = child_limit(t, s, 0, at_end, clock);
+    const double b = s->shape == SHAPE_product ? child_limit(t, s, 1, at_end, clock) : 0.0;
     return node_value(s, a, b);
 }
 
@@ -804,6 +822,13 @@ static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, 
     const lrk_level_code *code = f->code;
     if (s->shape == SHAPE_epoch) {
         fill_stairs(f, s, clock, n, out);
+        return;
+    }
+    if (s->shape == SHAPE_skip) {
+        clock = later_clock(clock, s->every);
+        const int64_t after = INT64_MAX - clock.whole, run = n - 1 < after ? n : after + 1;
+        fill_range(f, s->child[0], s->count[0], clock, run, out);
+        code->constant(out[run - 1], n - run, out + run);
         return;
     }
     while (n > 0) {

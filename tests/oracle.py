@@ -21,6 +21,7 @@ from mpmath import mpf
 mpmath.mp.dps = 60
 
 Real = int | float | Fraction
+LAST = 2**63 - 1
 ZERO, HALF, ONE = Fraction(0), Fraction(1, 2), Fraction(1)
 
 # What the formulas may lose, in ulp of the result: the bars that the library promises.
@@ -179,6 +180,23 @@ class Model:
         begin, last = kept.pop()
         return Model([*(piece for _, piece in kept), _ended(last, stop - begin)], stop)
 
+    def skip(self, n: int) -> "Model":
+        child = self
+
+        def formula(clock: Fraction, span: Fraction | None, left: bool) -> Point:
+            later = clock + n
+            later -= max(math.floor(later) - LAST, 0)
+            if child.exact and whole(later) and not stretching:
+                return child.at(later, left)
+            slack = later / 2**46  # what is rounded is this clock, of which the caller's may be a small part
+            points = [child.at(clock, left) for clock in (later, later - slack, later + slack)]
+            low = min(p.value - p.error for p in points)
+            high = max(p.value + p.error for p in points)
+            return Point((low + high) / 2, (high - low) / 2)
+
+        length = None if self.length is None else rounded(self.length - n)
+        return Model([Piece(length, None, length, formula, self.exact)], length)
+
     def stretch(self, new_total: Real) -> "Model":
         assert self.length is not None
         total = Fraction(new_total)
@@ -188,12 +206,14 @@ class Model:
     def repeat(self, times: int | None = None) -> "Model":
         period = self.length
         assert period is not None
+        if times == 1:
+            return self
         child = self
 
         def formula(clock: Fraction, span: Fraction | None, left: bool) -> Point:
             cycle = clock // period
             inside = clock - cycle * period
-            if left and inside == 0 and cycle > 0:
+            if left and ((inside == 0 and cycle > 0) or clock == length):  # which is rounded
                 return child.at(period, left=True)
             if times is not None and cycle >= times:
                 return child.at(period, left=True)
@@ -236,9 +256,16 @@ def _ended(piece: Piece, owned: Fraction) -> Piece:
     return piece._replace(owned=owned, limit=limit)
 
 
+stretching: list[Fraction] = []  # the ratios of the stretches that are being read through; they round the n of a skip
+
+
 def _stretched(piece: Piece, ratio: Fraction) -> Piece:
     def formula(clock: Fraction, span: Fraction | None, left: bool) -> Point:
-        return piece.formula(clock / ratio, None if span is None else span / ratio, left)
+        stretching.append(ratio)
+        try:
+            return piece.formula(clock / ratio, None if span is None else span / ratio, left)
+        finally:
+            stretching.pop()
 
     def scaled(x: Fraction | None) -> Fraction | None:
         return None if x is None else x * ratio

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ LONGEST = 2**53  # durations stay below: every whole one is then exact in float6
 
 Boundary = int | float
 Number = float | int | np.floating[Any] | np.integer[Any]
+Duration = Number | str  # a string is a percentage of a total: "5%"
 
 
 def _is_bool(value: object) -> bool:
@@ -41,6 +43,29 @@ def shown(value: object) -> str:
         return "an integer of more than 4300 digits"
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def missing(what: str, package: str, extra: str) -> str:
+    """What an ImportError says of a package that comes with an extra."""
+    return f'{what} needs {package}: pip install "lrkernel[{extra}]"'
+
+
+def one_of(name: str, value: object, known: Iterable[str]) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {shown(value)}")
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def scalar(name: str, value: Any) -> float:
+    """A finite number; of a 0-d tensor its value."""
+    if hasattr(value, "item"):
+        try:
+            value = value.item()
+        except (RuntimeError, ValueError):  # of more values than one, or of a tensor without any
+            raise TypeError(f"{name} must be a real number, got {shown(value)}") from None
+    return real(name, value)
 
 
 def positive(name: str, value: object) -> float:
@@ -100,10 +125,42 @@ def duration(name: str, value: object, *, zero: bool = False) -> Boundary:
     return number
 
 
+def whole_duration(name: str, value: object) -> int:
+    """A whole number of steps, 1 <= value < 2^53."""
+    number = whole(name, value, 1)
+    duration(name, number)
+    return number
+
+
+def duration_of(name: str, value: object, total: Boundary) -> Boundary:
+    """A length of time, 0 <= value < 2^53, or a percentage of the total: exact in its decimal digits, rounded to float64 once."""
+    if not isinstance(value, str):
+        return duration(name, value, zero=True)
+    from fractions import Fraction  # 2 ms that few need
+
+    percent = Fraction(-1)
+    if value.isascii() and value.endswith("%") and value[:-1].replace(".", "0", 1).isdigit():
+        with suppress(ValueError):  # of "." alone, or of more digits than Python reads
+            percent = Fraction(value[:-1])
+    if not 0 <= percent <= 100:
+        raise ValueError(f'{name} must be steps or a percentage of total from "0%" to "100%", got {shown(value)}')
+    return normal(float(percent * Fraction(total) / 100))
+
+
 def _time(name: str, value: object) -> Boundary:
     if isinstance(value, Integral) and not _is_bool(value):
         return int(value)
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be a real number, for a percentage needs a total, got {shown(value)}")
     return normal(real(name, value))
+
+
+def position(name: str, step: object) -> int:
+    """A step, 0 to 2^63 - 1."""
+    number = whole(name, step, 0)
+    if number > LARGEST_STEP:
+        raise ValueError(f"{name} must be < 2^63, got {shown(step)}")
+    return number
 
 
 def plus(start: Boundary, length: Boundary) -> Boundary:

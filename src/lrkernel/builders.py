@@ -10,10 +10,13 @@ import numpy as np
 from ._arguments import (
     LARGEST_STEP,
     Boundary,
+    Duration,
     Number,
     at_least,
     duration,
+    duration_of,
     normal,
+    one_of,
     plus,
     positive,
     real,
@@ -44,11 +47,18 @@ def _warmup(init: float, peak: float, steps: Boundary) -> list[Row]:
     return [two_ended("linear", init, peak, 0, steps, label="warmup")] if steps > 0 else []
 
 
+def ramp_and_end(warmup: object, total: object, ramp_name: str = "warmup", name: str = "total") -> tuple[Boundary, Boundary]:
+    """Steps of the warm-up, which may be a percentage, and in all."""
+    end = duration(name, total)
+    ramp = duration_of(ramp_name, warmup, end)
+    if ramp > end:
+        raise ValueError(f"{ramp_name} must be <= {name}, got {warmup!r} > {total!r}")
+    return ramp, end
+
+
 def _warmup_decay(shape: str, peak: object, warmup: object, total: object, floor: object, init: object) -> Schedule:
     top, low, first = _peak(peak, floor=floor, init=init)
-    end, ramp = duration("total", total), duration("warmup", warmup, zero=True)
-    if ramp > end:
-        raise ValueError(f"warmup must be <= total, got {warmup!r} > {total!r}")
+    ramp, end = ramp_and_end(warmup, total)
     rows = _warmup(first, top, ramp)
     if ramp == end:
         return _floored(rows, end, low)
@@ -61,7 +71,7 @@ def _floored(rows: list[Row], end: Boundary, floor: float) -> Schedule:
     return Schedule((*rows, Row(HOLD, end, None, value, 0.0 if value is None else value)))
 
 
-def warmup_cosine(peak: Number, warmup: Number, total: Number, floor: Number = 0.0, init: Number = 0.0) -> Schedule:
+def warmup_cosine(peak: Number, warmup: Duration, total: Number, floor: Number = 0.0, init: Number = 0.0) -> Schedule:
     """Linear warm-up, then half a cosine down to the floor.
 
     ``init + (peak - init) t / warmup`` for t < warmup, then ``floor + (peak - floor) (1 + cos(pi u)) / 2``,
@@ -71,8 +81,8 @@ def warmup_cosine(peak: Number, warmup: Number, total: Number, floor: Number = 0
     ----------
     peak : float
         Value at step `warmup`, exactly; >= 0.
-    warmup : int or float
-        Steps of the warm-up, 0 <= warmup <= total.
+    warmup : int, float or str
+        Steps of the warm-up, 0 <= warmup <= total, or a percentage of the total such as "5%".
     total : int or float
         Steps in all, the warm-up included; from there on the value is `floor`, exactly.
     floor, init : float
@@ -93,11 +103,13 @@ def warmup_cosine(peak: Number, warmup: Number, total: Number, floor: Number = 0
     >>> lrk.warmup_cosine(peak=1.0, warmup=2, total=6, floor=0.1).values(7)
     array([0.        , 0.5       , 1.        , 0.86819805, 0.55      ,
            0.23180195, 0.1       ])
+    >>> lrk.warmup_cosine(peak=1.0, warmup="2.5%", total=10_000).phases()[0].stop
+    250
     """
     return _warmup_decay("cosine", peak, warmup, total, floor, init)
 
 
-def warmup_linear(peak: Number, warmup: Number, total: Number, floor: Number = 0.0, init: Number = 0.0) -> Schedule:
+def warmup_linear(peak: Number, warmup: Duration, total: Number, floor: Number = 0.0, init: Number = 0.0) -> Schedule:
     """Linear warm-up, then a straight line down to the floor.
 
     ``init + (peak - init) t / warmup`` for t < warmup, then ``floor + (peak - floor) (1 - u)``,
@@ -107,8 +119,8 @@ def warmup_linear(peak: Number, warmup: Number, total: Number, floor: Number = 0
     ----------
     peak : float
         Value at step `warmup`, exactly; >= 0.
-    warmup : int or float
-        Steps of the warm-up, 0 <= warmup <= total.
+    warmup : int, float or str
+        Steps of the warm-up, 0 <= warmup <= total, or a percentage of the total such as "5%".
     total : int or float
         Steps in all, the warm-up included; from there on the value is `floor`, exactly.
     floor, init : float
@@ -207,11 +219,7 @@ def wsd(
     """
     top, low, first = _peak(peak, floor=floor, init=init)
     ramp, fall = duration("warmup", warmup, zero=True), duration("decay", decay)
-    if not isinstance(decay_shape, str):
-        raise TypeError(f"decay_shape must be a string, got {shown(decay_shape)}")
-    if decay_shape not in DECAYS:
-        raise ValueError(f"decay_shape must be one of {', '.join(DECAYS)}, got {decay_shape!r}")
-    shape, power = DECAYS[decay_shape]
+    shape, power = DECAYS[one_of("decay_shape", decay_shape, DECAYS)]
     rows = _warmup(first, top, ramp)
     if stable is None or (isinstance(stable, float | np.floating) and stable == math.inf):
         return from_rows(*rows, flat(top, ramp, "stable"), length=None)
@@ -271,11 +279,7 @@ def cosine_restarts(
     """
     top, low = _peak(peak, floor=floor)
     first = low if init is None else _peak(peak, init=init)[1]
-    steps, growth = duration("period", period), positive("mult", mult)
-    if steps < 1:
-        raise ValueError(f"period must be >= 1, got {period!r}")
-    if growth != 1.0 and growth < LEAST_GROWTH:
-        raise ValueError(f"mult must be 1 or >= {LEAST_GROWTH}, got {mult!r}")
+    steps, growth = period_and_growth(period, mult)
     ramp = duration("warmup", warmup, zero=True)
     rows = _warmup(first, top, ramp)
     if growth == 1.0:
@@ -293,6 +297,16 @@ def cosine_restarts(
         if begin > LARGEST_STEP:
             break
     return from_rows(*rows, length=None)
+
+
+def period_and_growth(period: object, mult: object, name: str = "period", growth_name: str = "mult") -> tuple[Boundary, float]:
+    """Steps of the first cycle, and the growth from one to the next."""
+    steps, growth = duration(name, period), positive(growth_name, mult)
+    if steps < 1:
+        raise ValueError(f"{name} must be >= 1, got {period!r}")
+    if growth != 1.0 and growth < LEAST_GROWTH:
+        raise ValueError(f"{growth_name} must be 1 or >= {LEAST_GROWTH}, got {mult!r}")
+    return steps, growth
 
 
 def _powers(base: float) -> Iterator[float]:
@@ -325,7 +339,7 @@ def _powers(base: float) -> Iterator[float]:
 def cosine_plateau(
     peak: Number,
     total: Number,
-    warmup: Number = 0,
+    warmup: Duration = 0,
     plateaus: Iterable[tuple[Number, Number]] = (),
     floor_ratio: Number = 0.0,
 ) -> Schedule:
@@ -341,8 +355,8 @@ def cosine_plateau(
         Value after the warm-up; >= 0.
     total : int or float
         Steps in all, the warm-up included.
-    warmup : int or float
-        Steps of the linear warm-up from 0, 0 <= warmup <= total.
+    warmup : int, float or str
+        Steps of the linear warm-up from 0, 0 <= warmup <= total, or a percentage of the total such as "5%".
     plateaus : sequence of (position, duration)
         In percent of N, in any order; they may touch but not overlap or run past the end. If they leave no time, the peak holds.
     floor_ratio : float
@@ -368,12 +382,14 @@ def cosine_plateau(
     ratio = at_least("floor_ratio", floor_ratio, 0.0)
     if ratio > 1.0:
         raise ValueError(f"floor_ratio must be <= 1, got {floor_ratio!r}")
-    end, ramp = duration("total", total), duration("warmup", warmup, zero=True)
-    if ramp > end:
-        raise ValueError(f"warmup must be <= total, got {warmup!r} > {total!r}")
+    ramp, end = ramp_and_end(warmup, total)
+    return paused_cosine(top, end, ramp, plateau_spans("plateaus", plateaus, normal(end - ramp)), ratio)
+
+
+def paused_cosine(top: float, end: Boundary, ramp: Boundary, spans: list[tuple[int, int]], ratio: float) -> Schedule:
+    """``cosine_plateau`` of checked values."""
     floor = top * ratio
     steps = normal(end - ramp)
-    spans = _plateau_spans(plateaus, steps)
     rows = _warmup(0.0, top, ramp)
     if steps == 0:
         return _floored(rows, end, floor)
@@ -399,27 +415,27 @@ def cosine_plateau(
 
 def _percent(name: str, percent: Any, steps: Boundary) -> int:
     """Percent of the steps as the source counts them: the product first, then the quotient, then cut off."""
-    number = real(f"plateaus {name}", percent)
+    number = real(name, percent)
     if not 0.0 <= number <= 100.0:
-        raise ValueError(f"plateaus {name} must be in [0, 100] percent, got {percent!r}")
+        raise ValueError(f"{name} must be in [0, 100] percent, got {percent!r}")
     return int(steps * normal(number) / 100)
 
 
-def _plateau_spans(plateaus: object, steps: Boundary) -> list[tuple[int, int]]:
+def plateau_spans(name: str, plateaus: object, steps: Boundary) -> list[tuple[int, int]]:
     """First step and length of every plateau, sorted."""
     if isinstance(plateaus, str | bytes) or not isinstance(plateaus, Iterable):
-        raise TypeError(f"plateaus must be a sequence of (position, duration), got {shown(plateaus)}")
+        raise TypeError(f"{name} must be a sequence of (position, duration), got {shown(plateaus)}")
     spans: list[tuple[int, int]] = []
     for pair in plateaus:
         if isinstance(pair, str | bytes) or not isinstance(pair, Iterable) or len(both := tuple(pair)) != 2:
-            raise TypeError(f"plateaus must be pairs (position, duration), got {shown(pair)}")
-        spans.append((_percent("position", both[0], steps), _percent("duration", both[1], steps)))
+            raise TypeError(f"{name} must be pairs (position, duration), got {shown(pair)}")
+        spans.append((_percent(f"{name} position", both[0], steps), _percent(f"{name} duration", both[1], steps)))
     spans.sort(key=lambda span: span[0])
     for (start, length), (following, _) in pairwise(spans):
         if following < start + length:
-            raise ValueError(f"plateaus must not overlap, got steps {start} to {start + length} and one from {following}")
+            raise ValueError(f"{name} must not overlap, got steps {start} to {start + length} and one from {following}")
     if spans and spans[-1][0] + spans[-1][1] > steps:
-        raise ValueError(f"plateaus must end by {steps} steps after the warm-up, got {spans[-1][0] + spans[-1][1]}")
+        raise ValueError(f"{name} must end by {steps} steps after the warm-up, got {spans[-1][0] + spans[-1][1]}")
     return spans
 
 

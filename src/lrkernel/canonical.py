@@ -6,7 +6,7 @@ Whatever comes in from outside (a dict, bytes) is checked here once for what the
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +25,14 @@ MAGIC = b"LRKTABLE"
 
 def to_dict(schedule: Schedule, labels: bool) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "segments": _rows_to_dicts(schedule, labels)}
+
+
+def fingerprint(form: Mapping[str, Any]) -> str:
+    """SHA-256 of a canonical form as JSON with sorted keys and no spaces."""
+    import hashlib  # these two cost more to import than the rest of the package
+    import json
+
+    return hashlib.sha256(json.dumps(form, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def from_dict(d: Mapping[str, Any]) -> Schedule:
@@ -145,10 +153,10 @@ def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
         if "end" in segment:
             end = normal(_number_in(f"{here}.end", segment["end"]))
         rows.append(Row(begin=normal(begin), end=end, label=label, **fields))
-    return _checked(rows, path)
+    return _checked(rows, path, depth)
 
 
-def _checked(rows: list[Row], path: str) -> Schedule:
+def _checked(rows: list[Row], path: str, depth: int) -> Schedule:
     """The schedule of rows that came from outside: what constructors guarantee is checked here."""
     if rows[0].begin != 0:
         raise ValueError(f"{path}[0].begin must be 0, got {rows[0].begin}")
@@ -166,12 +174,16 @@ def _checked(rows: list[Row], path: str) -> Schedule:
         if row.end is not None:
             if not math.isfinite(row.end) or row.end <= row.begin:
                 raise ValueError(f"{here}.end must be finite and > begin, got {row.end}")
-            if needs_end and (row.end < LARGEST_STEP if following is None else row.end < following):
+            # The last row of a sub-table may end where no step of its parent comes: growing cycles that were stretched shorter.
+            last = (0 if depth else LARGEST_STEP) if following is None else following
+            if needs_end and row.end < last:
                 raise ValueError(f"{here}.end must not lie before the next segment's begin, got {row.end}")
         if row.shape == ID["repeat"]:
             child = row.children[0]
             if child.length is None or float(child.length) != row.every or (row.param and row.param != int(row.param)):
                 raise ValueError(f"{here}.of must be one schedule with a length that repeats a whole number of times")
+        if row.shape == ID["skip"] and row.every > (row.children[0].length or math.inf):  # equal where stretching rounds
+            raise ValueError(f"{here}.n must be <= the length ({row.children[0].length}), got {normal(row.every)}")
     return Schedule(tuple(rows))
 
 
@@ -184,6 +196,8 @@ def _natural(row: Row) -> Boundary | None:
         return None
     if row.shape == ID["epoch"]:
         return normal(math.ceil(lengths[0]) * normal(row.every))
+    if row.shape == ID["skip"]:
+        return normal(lengths[0] - normal(row.every))
     return max(lengths)
 
 
@@ -267,9 +281,9 @@ class _Reader:
         if rows[-1].shape == HOLD:
             held = float(self.stored["start"][first + count - 1])
             rows[-1] = rows[-1]._replace(start=None)
-            if _checked(rows, "rows")(LARGEST_STEP).hex() != held.hex():
+            if _checked(rows, "rows", depth)(LARGEST_STEP).hex() != held.hex():
                 rows[-1] = rows[-1]._replace(start=held)
-        return _checked(rows, "rows")
+        return _checked(rows, "rows", depth)
 
     def values(self, first: int, count: int) -> npt.NDArray[np.float64]:
         if first != self.values_read or not 0 < count <= self.array.size - first:
@@ -305,6 +319,20 @@ def _join(number: int, part: float) -> Boundary:
     if not (math.isfinite(part) and part >= 0.0):
         raise ValueError(f"boundaries must be finite and >= 0, got {number} + {part}")
     return normal(number + part) if part < 1.0 and part else number + int(part)
+
+
+WORTH_PACKING = 1 << 20  # bytes; above, tables are arrays, which pack slowly and badly
+
+
+def packed(schedule: Schedule) -> tuple[Callable[[bytes], Schedule], tuple[bytes]]:
+    """What pickle needs: a row is mostly zeros, 100 bytes that pack to 10."""
+    data = to_bytes(schedule)
+    return (unpacked, (zlib.compress(data),)) if len(data) <= WORTH_PACKING else (from_bytes, (data,))
+
+
+def unpacked(data: bytes) -> Schedule:
+    """What pickles call: its name and place are kept."""
+    return from_bytes(zlib.decompress(data))
 
 
 # ---- expressions ----
@@ -374,9 +402,17 @@ def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
             return f"{inner}.clip({sides[0]!r}, {sides[1]!r})", False
         if name == "repeat":
             return f"{inner}.repeat({int(row.param) or ''})", False
-        if row.every < 1.0:
+        every = normal(row.every)
+        if name == "skip":
+            child = row.children[0]
+            if not isinstance(every, int) or (natural is not None and natural <= 0):
+                raise _NoExpression  # stretched
+            if child.skip(every).rows[0][6] != every:
+                raise _NoExpression  # a skip of a skip would become one
+            return f"{inner}.skip({every})", False
+        if every < 1:
             raise _NoExpression
-        return f"{inner}.by_epoch({normal(row.every)!r})", False
+        return f"{inner}.by_epoch({every!r})", False
     call, _, names = SHAPES[row.shape].call.rstrip(")").partition("(")
     end = stop if row.shape == CONSTANT else row.end
     given: list[str] = []

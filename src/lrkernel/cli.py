@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plot as pictures
+from ._arguments import missing
 from .spec import Spec, load, one_line
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import_module("rich.console")
     except ImportError as error:
         name = (error.name or "an extra").partition(".")[0]
-        return _fail(f'the command needs {name}: pip install "lrkernel[cli]"')
+        return _fail(missing("the command", name, "cli"))
     _prepare_streams()
     try:
         arguments = None if argv is None else list(argv)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arguments import Number, whole
+from ._arguments import Number, missing, whole
 from ._core import SHAPES
 
 if TYPE_CHECKING:
@@ -95,6 +95,10 @@ def _horizon(schedule: "Schedule") -> int:
         return math.ceil(float(schedule.rows[min(5, len(schedule.rows) - 1)][1]))
     if shape.name == "repeat":
         tail = 4 * every
+    elif shape.name == "skip":
+        whole = _horizon(children[0])
+        rest = whole - every
+        tail = rest if 5 * rest > whole else 4 * _natural_scale(schedule, math.ceil(begin))
     elif shape.kind == "node":
         tail = max(_horizon(child) for child in children) * (every or 1)
     else:
@@ -222,7 +226,7 @@ def grouped(value: float) -> str:
 
 def _need_matplotlib() -> None:
     if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError('a plot needs matplotlib: pip install "lrkernel[plot]"')
+        raise ImportError(missing("a plot", "matplotlib", "plot"))
 
 
 def plot(

@@ -5,7 +5,7 @@ Everything here works on rows, the tuples that `Table` lowers to compiled segmen
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from numbers import Real
@@ -121,8 +121,9 @@ FIELDS: dict[str, dict[str, str]] = {
     "product": {},
     "repeat": {"times": "param"},
     "epoch": {"steps_per_epoch": "every"},
+    "skip": {"n": "every"},
 }
-TIMES = {"every", "step_size", "timescale", "steps_per_epoch", "times"}  # written as integers where whole
+TIMES = {"every", "step_size", "timescale", "steps_per_epoch", "times", "n"}  # written as integers where whole
 
 
 class Schedule(Table):
@@ -267,6 +268,46 @@ class Schedule(Table):
         if at == 0:
             raise ValueError(f"step must be > 0, got {step!r}")
         return Schedule(_without_gone([*_placed(self, 0, at), _hold(at)]))
+
+    def skip(self, n: Number) -> "Schedule":
+        """The curve from step `n` on: ``t -> self(t + n)``, what ``cut(n)`` leaves.
+
+        Past step 2^63 - 1 of this schedule its last value holds. A skip of a skip is one.
+
+        Parameters
+        ----------
+        n : int
+            Steps, 0 <= n < 2^53, and less than the length.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another `n`.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> curve = lrk.linear(1.0, 0.0, 10)
+        >>> curve.skip(8).values(4)
+        array([0.2, 0.1, 0. , 0. ])
+        >>> pause = lrk.constant(curve(4), 3)
+        >>> lrk.sequence(curve, pause, curve.skip(4), at=[4, 7])([3, 4, 6, 7, 8])
+        array([0.7, 0.6, 0.6, 0.6, 0.5])
+        """
+        steps = whole("n", n, 0)
+        if steps >= LONGEST:
+            raise ValueError(f"n must be < 2^53, got {shown(n)}")
+        if self.length is not None and steps >= self.length:
+            raise ValueError(f"n must be < the length ({self.length}), got {n!r}")
+        if steps == 0:
+            return self
+        row = Row(*self.rows[0])
+        if row.shape == ID["skip"] and row.every.is_integer() and row.every + steps < LONGEST:
+            child, done = cast("Schedule", row.children[0]), int(row.every)
+            if self == child.skip(done):
+                made = child.skip(done + steps)
+                return made if row.label is None else made.named(row.label)
+        return self._node("skip", None if self.length is None else normal(self.length - steps), every=float(steps))
 
     def shift(self, n: Number) -> "Schedule":
         """Delay by `n` steps, during which the first value holds.
@@ -586,11 +627,9 @@ class Schedule(Table):
         >>> lrk.constant(0.5).fingerprint[:16]
         '255869d296b385b2'
         """
-        import hashlib  # these two cost more to import than the rest of the package
-        import json
+        from .canonical import fingerprint
 
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return fingerprint(self.to_dict())
 
     def to_bytes(self) -> bytes:
         """The lowered table, little-endian: magic, version, length, rows, arrays, labels, CRC-32.
@@ -650,7 +689,9 @@ class Schedule(Table):
         return expression(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Schedule.from_bytes, (self.to_bytes(),)
+        from .canonical import packed
+
+        return packed(self)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} must not be set: a schedule is immutable")
@@ -663,6 +704,8 @@ class Schedule(Table):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+    # ---- frameworks ----
 
     # ---- pictures ----
 
@@ -898,22 +941,25 @@ def _settled(row: Row) -> Boundary | None:
     last = max(known)
     if row.shape == ID["repeat"]:
         return row.begin if last == 0 else None
+    if row.shape == ID["skip"]:
+        return row.begin + max(last - normal(row.every), 0)
     return row.begin + (last * row.every if row.shape == ID["epoch"] else last)
 
 
 def _spans(schedule: Schedule) -> Iterator[tuple[str, Boundary, Boundary | None]]:
-    """Name, start and stop of every part; those of a pointwise node are its child's."""
+    """Name, start and stop of every part; those of a node that reads its child in order are the child's."""
     stops = [row[1] for row in schedule.rows[1:]]
     for values, stop in zip(schedule.rows, [*stops, None], strict=True):
         row = Row(*values)
         if row.shape == HOLD:
             return
-        if row.label is None and (row.shape in POINTWISE or row.shape == ID["epoch"]):
+        if row.label is None and (row.shape in POINTWISE or row.shape in (ID["epoch"], ID["skip"])):
             every = normal(row.every) if row.shape == ID["epoch"] else 1
+            skipped = normal(row.every) if row.shape == ID["skip"] else 0
             for name, low, high in _spans(row.children[0]):
-                begin = plus(row.begin, low * every)
-                end = stop if high is None else plus(row.begin, high * every)
-                if stop is None or begin < stop:
+                begin = plus(row.begin, max(normal(low - skipped), 0) * every)
+                end = stop if high is None else plus(row.begin, normal(high - skipped) * every)
+                if (high is None or high > skipped) and (stop is None or begin < stop):
                     yield name, begin, end if stop is None or (end is not None and end < stop) else stop
         else:
             yield row.label or _constructor(row), row.begin, stop

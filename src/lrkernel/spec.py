@@ -2,14 +2,15 @@
 
 A spec is one table. What it schedules is one of
 
-- `shape = "warmup_cosine"` beside that constructor's arguments, named as in Python;
+- `shape = "warmup_cosine"` beside that constructor's arguments, named as in Python
+  (`warmup = "5%"` where it has a `total`);
 - `sequence = [spec, spec, ...]`, with `at = [step, ...]` where parts are cut at given steps;
 - `product = [spec, spec, ...]`;
 - the canonical form, as `Schedule.to_dict()` gives it.
 
 At any depth `apply = [{ scale = 0.5 }, { clip = [0.0, 1.0] }, ...]` changes that schedule, in
 order, by `scale`, `divide`, `offset`, `clip` (`[low, high]`, an infinity or a JSON null for an open
-side), `shift`, `cut`, `stretch`, `repeat` (a count or `"forever"`) and `by_epoch`; and
+side), `shift`, `cut`, `skip`, `stretch`, `repeat` (a count or `"forever"`) and `by_epoch`; and
 `name = "..."` beside a primitive names its row in the phase table.
 
 The whole spec may have a `title`, `steps` (how many steps a run has; a shape that takes `steps`
@@ -289,6 +290,7 @@ _CHANGES: dict[str, Callable[[Schedule, Any], Schedule]] = {
     "clip": _clip,
     "shift": lambda schedule, steps: schedule.shift(steps),
     "cut": lambda schedule, step: schedule.cut(step),
+    "skip": lambda schedule, n: schedule.skip(n),
     "stretch": lambda schedule, total: schedule.stretch(total),
     "repeat": _repeat,
     "by_epoch": lambda schedule, steps: schedule.by_epoch(steps),

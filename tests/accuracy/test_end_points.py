@@ -1,6 +1,7 @@
 """End points and joins are the numbers that were asked for, bit for bit."""
 
 import math
+from fractions import Fraction
 
 import pytest
 from accuracy.cases import ACROSS_ZERO, NOT_ZERO, SAME_SIGN, SPANS
@@ -177,6 +178,34 @@ def test_the_left_limit_holds_past_the_end(level: str) -> None:
     assert bits(repeated.values(10)) == bits([1.0, 0.75, 0.5, 0.25] * 2 + [0.0, 0.0])
     restarts = lrk.cosine_restarts(1.0, 10, floor=0.25).cut(20)
     assert bits(restarts([10, 20, 21, LAST])) == bits([1.0, 0.25, 0.25, 0.25])
+
+
+def test_the_limit_at_the_end_of_a_node_is_that_of_its_child(level: str) -> None:
+    """The boundary of a node that begins at a real step is rounded, up or down; the limit before it is not."""
+
+    def before_the_end(schedule: lrk.Schedule) -> list[int]:
+        assert schedule.length is not None
+        return bits([schedule.cut(schedule.length)(LAST)])
+
+    for child in (lrk.linear(1.0, 0.25, 10.3), lrk.linear(0.75, 0.25, 4).by_epoch(2.6)):
+        assert before_the_end(child.skip(5)) == before_the_end(child)
+        for node in (child.skip(5), child * 1.5, child.skip(5) / 0.5):
+            for begin in (0.1, 0.7, 1 / 3, 2.6, 1e6 / 7):
+                assert before_the_end(lrk.constant(1.0, begin).then(node)) == before_the_end(node)
+    stairs = lrk.step(1.0, 10, 0.5).cut(30)
+    assert bits(stairs.skip(15)([14, 15, LAST])) == bits([0.25] * 3)
+    assert bits(stairs.skip(15).cut(5)([4, 5, LAST])) == bits([0.5] * 3)
+    assert stairs.skip(15).length == 15
+    assert lrk.linear(1.0, 0.25, 10.3).skip(5).length == 10.3 - 5
+
+
+def test_epochs_of_a_real_number_of_steps_are_counted_to_the_last_step(level: str) -> None:
+    """From 2^62 on the count of the division needs its second word."""
+    schedule = lrk.from_values([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).repeat().by_epoch(1.0000000001)
+    steps = [2**62 - 1, 2**62, 4720721261117928062, 2**63 - 2, LAST]
+    exact = [float(step // Fraction(1.0000000001) % 7) for step in steps]
+    assert schedule(steps).tolist() == exact
+    assert [schedule.values(step, step + 1)[0] for step in steps] == exact
 
 
 def test_a_part_too_short_to_be_seen_vanishes() -> None:

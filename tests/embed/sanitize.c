@@ -320,8 +320,8 @@ static int32_t shape_named(const char *name)
 
 static void check_nests(void)
 {
-    static const char *const nodes[] = {"scale", "divide", "offset", "clip", "product", "repeat", "epoch"};
-    for (int k = 0; k < 7; ++k) {
+    static const char *const nodes[] = {"scale", "divide", "offset", "clip", "product", "repeat", "epoch", "skip"};
+    for (int k = 0; k < 8; ++k) {
         table_builder b = {.row_count = 0};
         snprintf(what, sizeof what, "%d nested %s", LRK_MAX_DEPTH - 1, nodes[k]);
         for (int depth = 0; depth < LRK_MAX_DEPTH - 1; ++depth) {
@@ -392,7 +392,9 @@ static void check_rules(void)
         s.begin_part = wrong[k];
         require(lrk_prepare(&s) != NULL, "begin must be finite");
         for (int32_t shape = 0; shape < lrk_shape_count(); ++shape) {
-            if (!is_named(shape, "repeat") && !is_named(shape, "epoch") && !is_named(shape, "step")) continue;
+            if (!is_named(shape, "repeat") && !is_named(shape, "epoch") && !is_named(shape, "skip") &&
+                !is_named(shape, "step"))
+                continue;
             s = good;
             s.shape = shape;
             s.param = 1.0;

@@ -60,6 +60,7 @@ SCHEDULES = [
     "cosine(1.0, 0.1, 100000).clip(0.2, 0.9)",
     "geometric(1.0, 0.1, 777.7).repeat()",
     "cosine(1.0, 0.1, 333).by_epoch(300)",
+    "cosine_restarts(1.0, 777).skip(9007199254740991)",
 ]
 
 

@@ -3,6 +3,7 @@
 An expression is drawn together with what later operations must know, and with what it is made of.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -190,6 +191,14 @@ def cut(draw: st.DrawFn, parts: st.SearchStrategy[Drawn]) -> Drawn:
     return joined(f"{part.expression}.cut({draw(lengths)!r})", True, [part])
 
 
+def skip(draw: st.DrawFn, parts: st.SearchStrategy[Drawn]) -> Drawn:
+    part = draw(parts)
+    n, length = draw(st.integers(0, 60) | st.just(10**6)), library(part.expression).length
+    if length is not None:
+        n = min(n, math.ceil(length) - 1)
+    return joined(f"{part.expression}.skip({n})", part.ended, [part], deeper=1)
+
+
 def for_ever(draw: st.DrawFn, parts: st.SearchStrategy[Drawn]) -> Drawn:
     part = finite(draw(parts), draw)
     return joined(f"{part.expression}.repeat()", False, [part], deeper=1)
@@ -233,6 +242,7 @@ operations: dict[str, Operation] = {
     "clip above": on_one("{}.clip(hi={})", st.floats(-0.5, 0.5)),
     "shift": on_one("{}.shift({})", st.integers(0, 50) | st.just(2.5), deeper=0),
     "cut": cut,
+    "skip": skip,
     "stretch": on_one("{}.stretch({})", st.integers(1, 2000) | st.just(77.7), needs_length=True, deeper=0),
     "repeat": on_one("{}.repeat({})", st.integers(1, 5), needs_length=True),
     "repeat for ever": for_ever,

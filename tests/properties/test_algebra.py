@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import math
 import pickle
 from collections import Counter
 from fractions import Fraction
@@ -76,6 +77,10 @@ def test_the_strategy_spreads() -> None:
 @example("warmup_cosine(1.0, 5, 90, floor=0.1).by_epoch(500)", 45000)
 @example("cosine(1.0, 2.5, 0.5).repeat().cut(10.25)", 5)  # several periods inside one step
 @example("linear(1.0, 2.5, 0.3).repeat().shift(2.75)", 5)
+@example("from_values([1.0, 1.0, 1.0, 1.0, 1.0, 0.1]).clip(lo=0.0).skip(5).stretch(77.7).by_epoch(2.5)", 0)
+@example("from_values([1.0, 1.0, 1.0, 1.0, 1.0, 0.1]).skip(5).clip(lo=0.0).stretch(77.7).by_epoch(2.5)", 0)
+@example("cosine_restarts(1.0, 1, 1.5, 0.0, 0).shift(2.5)", 0)
+@example("wsd(1.0, 1, 1000000, 33.3, 0.0, 1e-07, 'linear').repeat(5)", 0)
 def test_values_follow_the_slow_model(expression: str, more: int) -> None:
     schedule, slow = library(expression), model(expression)
     steps = some_steps(expression, more)
@@ -86,6 +91,7 @@ def test_values_follow_the_slow_model(expression: str, more: int) -> None:
             points += [slow.at(max(t - slack, Fraction(0))), slow.at(t + slack)]
             ended = [b for b in slow.boundaries() if slack < b <= t][-1:]  # what holds came from just before
             points += [slow.at(b - slack, left=True) for b in ended]
+            points += [slow.at(b, left=True) for b in slow.boundaries() if b > 0 and abs(b - t) <= slack]
         low = min(p.value - p.error for p in points)
         high = max(p.value + p.error for p in points)
         assert low <= mpf(value) <= high, f"step {t}: {value!r}, exactly {float(points[0].value)!r}"
@@ -193,6 +199,77 @@ def test_stretch_rescales_time(drawn: Drawn, factor: int) -> None:
     assert stretched([total, LAST]) == pytest.approx(schedule([LAST] * 2), rel=1e-15)
 
 
+@settings(max_examples=200)
+@given(expressions, st.integers(1, 10**4) | st.sampled_from([10**9, 2**53 - 1]), st.integers(0, LAST))
+def test_a_skip_reads_the_steps_that_come_later(expression: str, n: int, more: int) -> None:
+    schedule = library(expression)
+    if schedule.length is not None:
+        n = min(n, math.ceil(schedule.length) - 1)
+    rest, steps = schedule.skip(n), some_steps(expression, more)
+    assert unsigned(rest(steps)) == unsigned(schedule([min(t + n, LAST) for t in steps]))
+    later = [t for t in steps if t >= n]
+    assert unsigned(rest([t - n for t in later])) == unsigned(schedule(later))
+    if n > 0:
+        both = lrk.sequence(schedule, rest, at=[n])
+        assert unsigned(both(steps)) == unsigned(schedule(steps))
+        assert both.length == schedule.length
+
+
+def test_a_skip_of_a_skip_is_one() -> None:
+    for schedule in (lrk.warmup_cosine(1.0, 10, 100.5), lrk.inverse_sqrt(1.0, 10), lrk.linear(0, 1, 100).by_epoch(3)):
+        both = schedule.skip(20).skip(30)
+        assert both == schedule.skip(50)
+        assert both.depth == schedule.depth + 1
+        assert both.fingerprint == schedule.skip(50).fingerprint
+        assert repr(both) == f"{schedule!r}.skip(50)"
+        deep = schedule
+        for _ in range(40):
+            deep = deep.skip(1)
+        assert deep == schedule.skip(40)
+    curve = lrk.inverse_sqrt(1.0, 10)
+    far = curve.skip(2**53 - 1)
+    assert far.skip(1).depth == 2  # 2^53 is no skip
+    assert bits(far.skip(1)([0, 5])) == bits(curve([2**53, 2**53 + 5]))
+    assert curve.skip(2**53 - 2).skip(1) == far
+    assert curve.skip(5).cut(10).skip(3).depth == 2  # what was cut stays cut
+    assert bits([curve.skip(5).cut(10).skip(3)(LAST)]) == bits([curve.skip(5).cut(10)(LAST)])
+    assert curve.skip(5).named("rest").skip(3).phases()[0].name == "rest"
+
+
+def test_a_skip_goes_on_where_a_cut_ended() -> None:
+    schedule = lrk.warmup_cosine(1.0, 10, 100, floor=0.1)
+    paused = lrk.sequence(schedule, lrk.constant(schedule(40)), schedule.skip(40), at=[40, 55])
+    assert bits(paused.values(40)) == bits(schedule.values(40))
+    assert bits(paused.values(40, 55)) == bits([schedule(40)] * 15)
+    assert bits(paused.values(55, 130)) == bits(schedule.values(40, 115))
+    assert paused.length == 115
+    assert [tuple(phase)[:3] for phase in schedule.skip(4).phases()] == [("warmup", 0, 6), ("decay", 6, 96)]
+    assert [tuple(phase)[:3] for phase in schedule.skip(10).phases()] == [("decay", 0, 90)]
+    assert [tuple(phase)[:3] for phase in paused.phases()] == [
+        ("warmup", 0, 10),
+        ("decay", 10, 40),
+        ("constant", 40, 55),
+        ("decay", 55, 115),
+    ]
+    assert [phase[:3] for phase in lrk.step(1.0, 10, 0.5).by_epoch(2).skip(7).phases()] == [("step", 0, None)]
+
+
+def test_stretch_keeps_what_was_skipped_in_proportion() -> None:
+    """n is a time: it scales with the others, and may then be a real number."""
+    curve = lrk.linear(1.0, 0.0, 100)
+    assert curve.skip(20).stretch(160) == curve.stretch(200).skip(40)
+    assert curve.skip(20).stretch(40) == curve.stretch(50).skip(10)
+    for total in (33, 7.7, 1000.5):
+        stretched = curve.skip(20).stretch(total)
+        assert stretched.length == total
+        assert stretched([0, 10**6]).tolist() == [0.8, 0.0]
+        for t in range(0, 8):
+            assert stretched(t) == pytest.approx(0.8 * (1 - min(t / total, 1)), rel=1e-13, abs=1e-15)
+    with pytest.raises(ValueError, match=r"n must be > 0 and < 2\^53") as caught:
+        lrk.linear(1.0, 0.0, 2**52 + 1).skip(2**52).stretch(1000)
+    assert "got 1000" in str(caught.value)
+
+
 # ---- identity ----
 
 
@@ -203,6 +280,7 @@ def public() -> dict[str, object]:
 
 @settings(max_examples=200)
 @given(expressions)
+@example("sequence(constant(1.0, 1), cosine_restarts(1.0, 1, 1.5, 0.0, 0).clip(hi=0.5).cut(1), constant(1.0, 1)).stretch(1)")
 @example("(linear(1, 0, 10).by_epoch(2) * -1.0)")  # holds a negative zero
 @example("(-warmup_linear(2.0, 10, 10))")
 @example("((linear(1, 0, 7.1) * 0.5).then(linear(0, 1, 10.25) * 0.5).stretch(77.7))")
@@ -211,6 +289,12 @@ def public() -> dict[str, object]:
 @example("cosine_restarts(1.0, 1, 1.5).by_epoch(2)")
 @example("cosine_restarts(1.0, 1, 1.5).cut(1).stretch(77.7)")
 @example("constant(1.0, 2).by_epoch(2.5).stretch(1)")
+@example("linear(1.0, 0.0, 10).skip(5).stretch(12)")
+@example("linear(1.0, 0.0, 10).skip(5).stretch(7.7)")
+@example("linear(1.0, 0.0, 10).skip(5).cut(3).skip(2)")
+@example("linear(1.0, 0.0, 10).skip(5).stretch(7.7).skip(2)")
+@example("linear(1.0, 0.0, 2**53 - 1).skip(2**53 - 2).stretch(0.3)")  # all of it rounds away
+@example("(linear(1.0, 2.5, 10).by_epoch(2) * -1.0).skip(5)")
 def test_every_form_gives_the_schedule_back(expression: str) -> None:
     schedule = library(expression)
     text = json.dumps(schedule.to_dict(), sort_keys=True, separators=(",", ":"))
@@ -245,7 +329,7 @@ def test_every_form_gives_the_schedule_back(expression: str) -> None:
 @given(expressions)
 def test_what_vanishes_from_the_canonical_form(expression: str) -> None:
     schedule = library(expression)
-    same = [schedule * 1, 1.0 * schedule, schedule + 0, schedule.shift(0), lrk.sequence(schedule)]
+    same = [schedule * 1, 1.0 * schedule, schedule + 0, schedule.shift(0), schedule.skip(0), lrk.sequence(schedule)]
     if schedule.length is not None:
         same.append(schedule.repeat(1))
     for other in same:
@@ -350,6 +434,11 @@ def test_end_is_the_first_constant_step() -> None:
         (lrk.linear(0, 1, 10).by_epoch(5), 50),
         (lrk.linear(0, 1, 10).shift(5), 15),
         (lrk.linear(0, 1, 10).repeat(3), 30),
+        (lrk.linear(0, 1, 10).skip(3), 7),
+        (lrk.linear(0, 1, 10.5).skip(3), 8),
+        (lrk.multistep(0.1, [30, 60], 0.1).skip(45), 15),
+        (lrk.multistep(0.1, [30, 60], 0.1).skip(75), 0),
+        (lrk.exponential(1, 0.9).skip(5), None),
         (lrk.linear(0, 1, 10) * 2 + 1, 10),
         (lrk.exponential(1, 0.9), None),
         (lrk.step(1, 10, 0.9), None),

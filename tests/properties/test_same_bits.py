@@ -118,6 +118,9 @@ EXAMPLES = [
     "cosine(1.0, 0.1, 30.5).shift(2.5).clip(0.2, 0.8)",
     "linear(1.0, 0.1, 4).by_epoch(5)",
     "linear(1.0, 0.1, 7.3).repeat()",
+    "warmup_cosine(1e-3, 10, 40.5).skip(7)",
+    "cosine_restarts(1.0, 6, warmup=3).skip(9007199254740991)",
+    "constant(0.5, 2.25).then(wsd(1e-3, 7, 9, 20).skip(4).stretch(33.3))",
     "(0.5 + cosine(1.0, 0.1, 300) / 3)",
 ]
 
@@ -146,6 +149,40 @@ def test_huge_steps(expression: str, near: int) -> None:
     assert bits(tail) == bits([schedule(LAST - 1), schedule(LAST)])
     assert bits(schedule.values(LAST, LAST - 2, -1)) == bits(tail[::-1])
     assert bits(schedule.values(0, 2**63, 2**62)) == bits([schedule(0), schedule(2**62)])
+
+
+@pytest.mark.parametrize("n", [1, 20, 1000, 2**53 - 1])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "exponential(1.0, 0.999, 2**52)",
+        "cosine_restarts(1.0, 1000)",
+        "linear(1.0, 0.1, 7.3).repeat()",
+        "cosine(1.0, 0.1, 1000).repeat().by_epoch(2.5)",
+        "step(1.0, 2**52, 0.999) * linear(1.0, 0.5, 300).repeat()",
+    ],
+)
+def test_a_skip_holds_what_lies_past_the_last_step(expression: str, n: int) -> None:
+    child = library(expression)
+    behind = lrk.sequence(lrk.constant(0.5), child, at=[2.5])
+    for schedule, late in (
+        (child.skip(n), n),
+        (child.skip(n).shift(1), n - 1),
+        (child.skip(n).skip(2**53 - 1), n + 2**53 - 1),
+        (behind.skip(n) * 0.5, n),
+    ):
+        last = LAST - late  # reads the last step
+        agree(schedule, min(last - 24, LAST - 49), 49)
+        assert bits(schedule([last + late // 2, LAST])) == bits([schedule(last)]) * 2
+    assert bits(child.skip(n)([0, 1, LAST - n])) == bits(child([n, n + 1, LAST]))
+
+
+def test_a_skip_of_a_real_begin_saturates() -> None:
+    """A clock that is not whole stands at its last step too."""
+    child = lrk.linear(1.0, 0.1, 7.3).repeat()
+    schedule = lrk.constant(0.5, 2.25).then(child.skip(2**53 - 1))
+    agree(schedule, LAST - 2**53 - 22, 49)
+    assert len(set(bits(schedule.values(LAST - 2**53 + 5, LAST - 2**53 + 30)))) == 1
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,13 @@ FINITE = [*NOT_FINITE, *types(None, [0.1], np.True_)]
 POSITIVE = [*FINITE, Bad(0), Bad(-0.5), Bad(-1)]
 DURATION = [*POSITIVE, Bad(2**53), Bad(1e300)]
 WARMUP = [*FINITE, Bad(-1), Bad(-0.5), Bad(2**53)]
+NOT_PERCENT = "0.1| |%|.%|5|abc|5 %| 5%|5% |5%%|+5%|-5%|-0%|1e1%|5/1%|1_0%|nan%|inf%|100.1%|101%|1.2.3%|\u0665%|\xb2%|0x5%|5%\n|"
+WARMUP_OF_TOTAL = [
+    *(bad for bad in WARMUP if not isinstance(bad.value, str)),
+    *map(Bad, NOT_PERCENT.split("|")),
+    Bad("9" * 5000 + "%", shown="999..."),
+    Bad("1." + "0" * 5000 + "%", shown="000..."),
+]
 
 
 def without(value: object, bads: list[Bad]) -> list[Bad]:
@@ -132,6 +139,9 @@ WRONG: dict[str, list[Bad]] = {
     "init": [*FINITE, Bad(-0.1), Bad(0.6)],
     "cosine_restarts.init": [*without(None, FINITE), Bad(-0.1), Bad(0.6)],
     "warmup": WARMUP,
+    "warmup_cosine.warmup": WARMUP_OF_TOTAL,
+    "warmup_linear.warmup": WARMUP_OF_TOTAL,
+    "cosine_plateau.warmup": WARMUP_OF_TOTAL,
     "total": [*DURATION, Bad(9)],  # the warm-up has 10 steps
     "stable": [Bad(NAN), Bad(-INF), Bad(HUGE), Bad(-1), Bad(2**53), *types([1])],
     "decay": DURATION,
@@ -243,6 +253,51 @@ def test_every_argument_of_every_constructor_is_spoilt() -> None:
             assert WRONG.get(f"{name}.{argument}", WRONG.get(argument)), f"{name}.{argument}"
         assert isinstance(function(**RIGHT[name]), lrk.Schedule)
         assert getattr(lrk, name) is function
+
+
+def test_a_percentage_needs_a_total() -> None:
+    calls: list[tuple[str, Callable[[Any], object]]] = [
+        ("warmup", lambda text: lrk.warmup_constant(0.5, text)),
+        ("warmup", lambda text: lrk.wsd(0.5, text, 20, 30)),
+        ("stable", lambda text: lrk.wsd(0.5, 10, text, 30)),
+        ("decay", lambda text: lrk.wsd(0.5, 10, 20, text)),
+        ("warmup", lambda text: lrk.cosine_restarts(0.5, 10, warmup=text)),
+        ("total", lambda text: lrk.warmup_cosine(0.5, 10, text)),
+        ("steps", lambda text: lrk.linear(1.0, 0.0, text)),
+        ("step", lambda text: CURVE.cut(text)),
+    ]
+    for name, call in calls:
+        with pytest.raises(TypeError, match=rf"^{name} must be a real number, for a percentage needs a total, got '5%'$"):
+            call("5%")
+    with pytest.raises(ValueError, match=r"^warmup must be steps or a percentage of total from \"0%\" to \"100%\", got '5 %%'$"):
+        lrk.warmup_cosine(0.5, "5 %%", 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "total", "steps"),
+    [
+        ("5%", 1000, 50),
+        ("5%", 10.0, 0.5),
+        ("2.5%", 1000, 25),
+        ("5.0%", 33907, 1695.35),
+        ("0%", 1000, 0),
+        ("000%", 1000, 0),
+        ("100%", 1000, 1000),
+        ("100.00%", 33907.3, 33907.3),
+        (".5%", 1000, 5),
+        ("5.%", 1000, 50),
+        ("0.7%", 7000, 49),  # 7000 * 0.7 / 100 is 48.99999999999999 in float64
+        ("33.3%", 2**53 - 1, 2999397351828750),
+        ("0." + "3" * 400 + "%", 300, 1),
+    ],
+)
+def test_a_percentage_is_of_the_total(text: str, total: float, steps: float) -> None:
+    for make in (lrk.warmup_cosine, lrk.warmup_linear):
+        schedule = make(0.5, text, total, floor=0.1)
+        assert schedule == make(0.5, steps, total, floor=0.1)
+        assert type(schedule.phases()[0].stop) is type(make(0.5, steps, total).phases()[0].stop)
+    plateau = lrk.cosine_plateau(0.5, total, warmup=text, plateaus=[(50, 30)])
+    assert plateau == lrk.cosine_plateau(0.5, total, warmup=steps, plateaus=[(50, 30)])
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -428,6 +483,7 @@ def test_values_needs_a_stop() -> None:
 WRONG_CALLS: dict[str, list[Bad]] = {
     "cut(step)": [*POSITIVE, Bad(2**63), Bad(1e300)],
     "shift(n)": WARMUP,
+    "skip(n)": [*FINITE, Bad(-1), Bad(0.5), Bad(-0.5), Bad(2**53), Bad(1e300), Bad(100), Bad(101.0)],
     "stretch(new_total)": DURATION,
     "repeat(times)": [
         *without(None, FINITE),
@@ -466,6 +522,17 @@ def test_arithmetic(number: Any) -> None:
         with pytest.raises(error) as caught:
             operation()
         assert "\n" not in str(caught.value)
+
+
+def test_skip_names_the_length() -> None:
+    with pytest.raises(ValueError, match=r"^n must be < the length \(100\), got 100$"):
+        CURVE.skip(100)
+    with pytest.raises(ValueError, match=r"^n must be < the length \(10\.5\), got 11\.0$"):
+        lrk.linear(1.0, 0.0, 10.5).skip(11.0)
+    with pytest.raises(ValueError, match=r"^n must be a whole number, got 2\.5$"):
+        CURVE.skip(2.5)
+    with pytest.raises(ValueError, match=r"^n must be < 2\^53, got 9007199254740992$"):
+        lrk.constant(1.0).skip(2**53)
 
 
 def test_more_arithmetic() -> None:
@@ -599,6 +666,7 @@ def test_from_dict_with_any_part_corrupted() -> None:
         CURVE,
         lrk.step(0.1, 30, 0.5) * 0.5,
         lrk.cosine(1, 0.5, 10, 1.5).repeat(3).clip(0.1, 0.9) * lrk.from_values([1.0, 2.0]),
+        CURVE.skip(20).then(lrk.inverse_sqrt(1.0, 10).skip(5)),
     ]
     for schedule in schedules:
         data = json.loads(json.dumps(schedule.to_dict()))
@@ -607,6 +675,30 @@ def test_from_dict_with_any_part_corrupted() -> None:
             count += 1
             assert outcome(broken) != schedule, path
         assert count >= 10
+
+
+@pytest.mark.parametrize("n", [0, -1, 101, 2**53, "inf", "nan", "-0x1.0p-3", "0x1.9400000000000p+6", None, 1.5, "5", [5], True])
+def test_from_dict_checks_what_is_skipped(n: object) -> None:
+    data = CURVE.skip(20).to_dict()
+    data["segments"][0]["n"] = n
+    with pytest.raises((ValueError, TypeError), match=r"n must be ") as caught:
+        lrk.Schedule.from_dict(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_from_dict_of_skips_that_the_method_does_not_make() -> None:
+    """A real n (after a stretch) and a skip of a skip keep their form; the expression does not hide it."""
+    inner = CURVE.skip(20).to_dict()["segments"]
+    real, double = CURVE.skip(20).to_dict(), CURVE.skip(20).to_dict()
+    real["segments"][0]["n"] = "0x1.4800000000000p+4"
+    double["segments"] = [{"shape": "skip", "begin": 0, "n": 5, "end": 75, "of": [inner]}, {"shape": "hold", "begin": 75}]
+    for data, value in ((real, None), (double, CURVE(25))):
+        schedule = lrk.Schedule.from_dict(data)
+        assert schedule.to_dict() == data
+        assert eval(repr(schedule), vars(lrk).copy()) == schedule
+        assert lrk.Schedule.from_bytes(schedule.to_bytes()) == schedule
+        assert value is None or schedule(0) == value
+    assert lrk.Schedule.from_dict(double) != CURVE.skip(25)
 
 
 @pytest.mark.parametrize("data", [None, 5, "x", [1], b"", b"x", b"lrk", bytes(64)])
@@ -618,7 +710,7 @@ def test_from_bytes(data: Any) -> None:
 
 
 def test_from_bytes_with_any_byte_corrupted() -> None:
-    blob = (CURVE * lrk.from_values([1.0, 2.0])).to_bytes()
+    blob = (CURVE.skip(5) * lrk.from_values([1.0, 2.0])).to_bytes()
     for i in range(len(blob)):
         for broken in (blob[:i], blob[:i] + bytes([blob[i] ^ 0x41]) + blob[i + 1 :]):
             with pytest.raises(ValueError, match="data"):
@@ -675,6 +767,12 @@ LEGAL: list[Callable[[], lrk.Schedule]] = [
     lambda: CURVE.cut(0.5),
     lambda: CURVE.shift(0),
     lambda: CURVE.shift(2.5),
+    lambda: CURVE.skip(0),
+    lambda: CURVE.skip(99),
+    lambda: CURVE.skip(5.0),
+    lambda: CURVE.skip(np.int32(5)),
+    lambda: lrk.linear(1.0, 0.0, 10.5).skip(10),
+    lambda: lrk.inverse_sqrt(1.0, 10).skip(2**53 - 1),
     lambda: CURVE.stretch(1),
     lambda: CURVE.repeat(1),
     lambda: CURVE.repeat(2.0),

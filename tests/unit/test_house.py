@@ -161,7 +161,7 @@ def test_the_face_has_no_numbers_to_compute() -> None:
 # Ids are ABI: this list only grows, at its end.
 IDS = """
 constant hold linear cosine cosine_cycles polynomial power_ramp geometric exponential inverse_sqrt step values
-scale divide offset clip product repeat epoch
+scale divide offset clip product repeat epoch skip
 """.split()
 
 

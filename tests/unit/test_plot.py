@@ -65,6 +65,9 @@ every_hard_one = pytest.mark.parametrize("schedule", HARD.values(), ids=HARD.key
         (lrk.linear(1.0, 0.0, 10).repeat() * 0.5, 40),
         (lrk.linear(1.0, 0.0, 10).repeat().by_epoch(100), 4000),
         (lrk.linear(1.0, 0.0, 10).repeat().shift(1000), 1250),
+        (lrk.warmup_constant(1.0, 400).skip(100), 400),
+        (lrk.warmup_constant(1.0, 400).skip(400), 100),
+        (lrk.linear(1.0, 0.0, 10).skip(3), 7),
         (lrk.linear(1.0, 0.0, 10).repeat() * lrk.linear(1.0, 0.0, 500), 500),
         (lrk.cosine_restarts(1.0, 1000), 4000),
         (lrk.cosine_restarts(1.0, 1000, 2.0), 31_000),
@@ -83,6 +86,7 @@ def test_the_horizon_of(schedule: lrk.Schedule, steps: int) -> None:
         (lrk.step(1.0, 5000, 0.5), 1e-3, 0.1),
         (lrk.step(1.0, 5000, 0.1), 1e-5, 0.1),
         (lrk.exponential(1.0, 1.001), 10.0, 1e6),
+        (lrk.inverse_sqrt(1.0, 4000).skip(10**6), 0.005, 0.015),
     ],
 )
 def test_an_open_tail_is_shown_until_it_has_gone_its_way(schedule: lrk.Schedule, low: float, high: float) -> None:

@@ -55,6 +55,10 @@ def refusal(mapping: Any) -> str:
             lrk.warmup_cosine(1e-3, 10, 90, floor=1e-5),
         ),
         (
+            {"shape": "warmup_cosine", "peak": 1e-3, "warmup": "2.5%", "total": 1000},
+            lrk.warmup_cosine(1e-3, 25, 1000),
+        ),
+        (
             {"shape": "wsd", "peak": 1, "warmup": 5, "stable": math.inf, "decay": 20},
             lrk.wsd(1, 5, math.inf, 20),
         ),
@@ -101,6 +105,7 @@ def test_a_spec_is_the_call_it_spells(mapping: Any, schedule: lrk.Schedule) -> N
         ({"clip": [None, 0.8]}, lambda s: s.clip(None, 0.8)),
         ({"shift": 7}, lambda s: s.shift(7)),
         ({"cut": 40}, lambda s: s.cut(40)),
+        ({"skip": 5}, lambda s: s.skip(5)),
         ({"stretch": 33}, lambda s: s.stretch(33)),
         ({"repeat": 3}, lambda s: s.repeat(3)),
         ({"repeat": "forever"}, lambda s: s.repeat()),
@@ -315,6 +320,8 @@ def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path: Path) -> None:
         ({**FLAT, "apply": [{"repeat": 2}]}, "apply[0].repeat: "),
         ({**FLAT, "apply": [{"stretch": 2}]}, "apply[0].stretch: "),
         ({**FLAT, "apply": [{"cut": -1}]}, "apply[0].cut: "),
+        ({**FLAT, "apply": [{"skip": -1}]}, "apply[0].skip: n must be >= 0, got -1"),
+        ({**LINEAR, "apply": [{"skip": 100}]}, "apply[0].skip: n must be < the length (100), got 100"),
         ({**FLAT, "apply": [{"by_epoch": 0}]}, "apply[0].by_epoch: "),
         ({**LINEAR, "title": 3}, "title: must be a string, got 3"),
         ({**LINEAR, "unit": None}, "unit: must be a string, got null"),
@@ -330,6 +337,11 @@ def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path: Path) -> None:
         ({"sequence": [LINEAR, {**LINEAR, "steps": -5}]}, "sequence[1]: steps must be "),
         ({**LINEAR, "start": math.nan}, "start must be "),
         ({**LINEAR, "start": "1"}, "start must be "),
+        ({**LINEAR, "steps": "5%"}, "steps must be a real number, for a percentage needs a total, got '5%'"),
+        (
+            {"sequence": [{"shape": "warmup_linear", "peak": 1, "warmup": "5", "total": 9}]},
+            'sequence[0]: warmup must be steps or a percentage of total from "0%" to "100%", got \'5\'',
+        ),
         ({**LINEAR, "start": True}, "start must be "),
         ({**LINEAR, "start": None}, "start must be "),
         ({**LINEAR, "start": 10**400}, "start must be "),
@@ -383,7 +395,7 @@ SCALARS = (
     | st.text(max_size=5)
     | st.sampled_from(["linear", "cosine", "step", "wsd", "warmup_cosine", "constant", "forever"])
 )
-CHANGES = ["scale", "offset", "divide", "clip", "shift", "cut", "stretch", "repeat", "by_epoch"]
+CHANGES = ["scale", "offset", "divide", "clip", "shift", "cut", "skip", "stretch", "repeat", "by_epoch"]
 KINDS = ["shape", "sequence", "product", "segments", "format", "version"]
 BESIDE = ["at", "apply", "name", "title", "steps", "unit"]
 WORDS = st.sampled_from([*CHANGES, *KINDS, *BESIDE, "start", "stop", "value", "peak", "warmup", "total"])
@@ -407,7 +419,7 @@ NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, 1e-320, 1e308, math.inf, math.nan, 2**53, 2**63, 10**30, 0.5, 3.5]),
     st.none(),
     st.booleans(),
-    st.just("x"),
+    st.sampled_from(["x", "5%", "150%"]),
     st.lists(st.integers(-2, 9) | st.floats(), max_size=4),
 )
 ONE_CHANGE = st.dictionaries(

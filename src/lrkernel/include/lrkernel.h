@@ -29,7 +29,7 @@ typedef struct lrk_segment {
     double start;      /* value at u = 0 */
     double stop;       /* value at u = 1; the constant of scale, divide and offset, low and high of clip */
     double param;      /* power, cycles, gamma, timescale, number of repeats */
-    double every;      /* steps per stair, per gamma, per cycle, per epoch */
+    double every;      /* steps per stair, per gamma, per cycle, per epoch; of a skip */
     int64_t child[2];  /* first row of a sub-table; first value of an array */
     int64_t count[2];  /* rows of a sub-table; values of an array */
     int32_t shape;
