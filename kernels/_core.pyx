@@ -5,6 +5,9 @@
 from collections import namedtuple
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE
+from cpython.exc cimport PyErr_Occurred
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.object cimport PyObject
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -322,3 +325,108 @@ cdef object _joined(list arrays):
     import numpy
 
     return numpy.concatenate(arrays)
+
+
+# ---- the position of a scheduler ----
+
+cdef extern from "Python.h":
+    # As it is: Cython's own declaration asks for an error after every key that is not there.
+    PyObject *PyDict_GetItemWithError(PyObject *, PyObject *) noexcept
+    int PyDict_SetItem(PyObject *, PyObject *, PyObject *) except -1
+    bint PyDict_CheckExact(PyObject *) noexcept
+    Py_ssize_t PyList_GET_SIZE(object) noexcept
+    PyObject *PyList_GET_ITEM(object, Py_ssize_t) noexcept
+
+cdef str LR = "lr"
+cdef str LR_SCALE = "lr_scale"
+cdef str INITIAL_LR = "initial_lr"
+
+
+cdef class Stepper:
+    """The position of a scheduler, and the short way to its next step: one curve for the ``lr`` of groups that are plain dicts.
+
+    Whatever else there is to write or to complain about is for ``seek``, which the subclass has. Measured: with both loops in
+    Python a step takes twice as long for one group and three times for 64.
+    """
+
+    cdef public int64_t _position
+    cdef public Table _curve
+    cdef public bint _relative
+    cdef public object _optimizer
+
+    def step(self):
+        """Advance by one step, apply, and return the new value: that of ``schedule(current_step)``, before the groups' own factors.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the optimizer's groups lack what is to be written, or past step 2^63 - 1; nothing has changed then.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> scheduler = lrk.Scheduler(lrk.linear(1.0, 0.0, 4))
+        >>> scheduler.step(), scheduler.step(), scheduler.current_step
+        (0.75, 0.5, 2)
+        """
+        cdef object lr
+        cdef int64_t step = self._position
+        if self._curve is None or step == INT64_MAX:
+            return self.seek(int(step) + 1)
+        lr = self._curve.at(step + 1)
+        if self._optimizer is not None and not _write_plain(self._optimizer.param_groups, lr, self._relative):
+            return self.seek(step + 1)
+        self._position = step + 1
+        return lr
+
+
+cdef int _write_plain(object groups, object lr, bint relative) except -1:
+    """Write one lr into groups that hold nothing but finite Python floats; False, and nothing written, where one is not so."""
+    cdef bint factors = relative
+    cdef PyObject *scale
+    cdef PyObject *group
+    cdef Py_ssize_t k, count
+    cdef object value
+    if type(groups) is not list or not groups:
+        return False
+    count = PyList_GET_SIZE(groups)
+    for k in range(count):
+        group = PyList_GET_ITEM(groups, k)
+        if not PyDict_CheckExact(group) or not _is_float(PyDict_GetItemWithError(group, <PyObject *> LR)):
+            return _refused()
+        if relative and not _is_float(PyDict_GetItemWithError(group, <PyObject *> INITIAL_LR)):
+            return _refused()
+        scale = PyDict_GetItemWithError(group, <PyObject *> LR_SCALE)
+        if scale != NULL:
+            if not _is_float(scale):
+                return _refused()
+            factors = True
+    if PyErr_Occurred() != NULL:
+        return -1
+    for k in range(count):
+        group = PyList_GET_ITEM(groups, k)
+        if factors:
+            value = scaled(lr, _float_or_1(group, INITIAL_LR) if relative else 1.0, _float_or_1(group, LR_SCALE))
+            PyDict_SetItem(group, <PyObject *> LR, <PyObject *> value)
+        else:
+            PyDict_SetItem(group, <PyObject *> LR, <PyObject *> lr)
+    return True
+
+
+cdef inline int _refused() noexcept:
+    """0, or -1 where comparing keys has raised."""
+    return 0 if PyErr_Occurred() == NULL else -1
+
+
+cdef inline bint _is_float(PyObject *value) noexcept:
+    return value != NULL and PyFloat_CheckExact(<object> value) and -INFINITY < PyFloat_AS_DOUBLE(<object> value) < INFINITY
+
+
+cdef inline double _float_or_1(PyObject *group, str key) noexcept:
+    cdef PyObject *value = PyDict_GetItemWithError(group, <PyObject *> key)
+    return 1.0 if value == NULL else PyFloat_AS_DOUBLE(<object> value)
+
+
+cpdef double scaled(double lr, double base, double scale) noexcept:
+    """What a group gets: its base lr times `lr`, then times its ``lr_scale``; 1 where it has none."""
+    return base * lr * scale

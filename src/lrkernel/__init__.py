@@ -13,7 +13,11 @@ from . import builders as _builders
 from . import shapes as _shapes
 from ._core import LEVELS, SHAPES, use_level
 from .builders import *  # noqa: F403
+from .optimizer import update_optimizer
+from .plan import Proportional
+from .plateau import ReduceOnPlateau
 from .schedule import Phase, Schedule, sequence
+from .scheduler import Scheduler
 from .shapes import *  # noqa: F403
 
 
@@ -44,9 +48,13 @@ __all__ = [
     "LEVELS",
     "SHAPES",
     "Phase",
+    "Proportional",
+    "ReduceOnPlateau",
     "Schedule",
+    "Scheduler",
     "get_include",
     "sequence",
+    "update_optimizer",
     "use_level",
 ]
 __all__ += _builders.__all__
