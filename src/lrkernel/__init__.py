@@ -10,9 +10,11 @@ schedule.values(10_000_000)    # ten million, a float64 array; the same bits
 import os as _os
 
 from . import builders as _builders
+from . import named as _named
 from . import shapes as _shapes
 from ._core import LEVELS, SHAPES, use_level
 from .builders import *  # noqa: F403
+from .named import *  # noqa: F403
 from .optimizer import update_optimizer
 from .plan import Proportional
 from .plateau import ReduceOnPlateau
@@ -58,4 +60,5 @@ __all__ = [
     "use_level",
 ]
 __all__ += _builders.__all__
+__all__ += _named.__all__
 __all__ += _shapes.__all__
