@@ -707,6 +707,40 @@ class Schedule(Table):
 
     # ---- frameworks ----
 
+    def to_jax(self) -> Callable[[Any], Any]:
+        """The schedule as a function that JAX can trace, for ``optax.adamw(learning_rate=...)`` and the like (extra ``jax``).
+
+        It takes an integer or an array of integers of any shape and gives a float32 array of that shape, float64 where
+        ``jax_enable_x64`` is set. It may be jitted, mapped and scanned; its cost does not grow with the number of segments but for
+        the look-up. Call it once and keep the function: each one is compiled anew.
+
+        Every part and stair begins at exactly the step of the core. Measured on CPU, the relative error stays within 8 units of
+        2^-24 (float64: 2^-53), also where the curve goes to 0; a power p adds p units, scaling and the like one, a product those of
+        its factors. What is below the normal numbers may be 0. Past the end the last value holds. A traced step cannot be refused:
+        one below 0 reads step 0, one above 2^31 - 1 in 32 bits reads that.
+
+        Raises
+        ------
+        ImportError
+            If JAX is missing.
+        ValueError
+            For what 32-bit integers or float32 cannot do exactly: repeats of more than 65536 rows whose period is not whole, stairs
+            of less than one step, values outside the range of the float type. When called with a concrete step that is negative or
+            above 2^31 - 1 without 64 bits.
+        TypeError
+            When called with a step that is no integer.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> learning_rate = lrk.warmup_cosine(peak=1.0, warmup=10, total=100).to_jax()
+        >>> learning_rate(range(5))
+        Array([0. , 0.1, 0.2, 0.3, 0.4], dtype=float32)
+        """
+        from .integrations.jax import to_jax
+
+        return to_jax(self)
+
     # ---- pictures ----
 
     def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":

@@ -11,7 +11,7 @@ import pytest
 import lrkernel
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ["lrkernel", *(f"lrkernel.{module.name}" for module in pkgutil.iter_modules(lrkernel.__path__))]
+MODULES = ["lrkernel", *(module.name for module in pkgutil.walk_packages(lrkernel.__path__, "lrkernel."))]
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 

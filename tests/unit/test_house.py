@@ -19,7 +19,11 @@ from lrkernel import builders, shapes
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
 PACKAGE = Path(lrk.__file__).parent
-MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
+# By dotted name below lrkernel; the integrations package itself is "integrations.__init__".
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text("utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 C_FILES = [*sorted(KERNELS.glob("*.[ch]")), *sorted(Path(lrk.get_include()).glob("*.h"))]
 
 # Lowest first; a module imports from the layers below its own. A new module finds its place here.
@@ -35,23 +39,35 @@ LAYERS = [
     {"scheduler"},
     {"named", "plateau"},
     {"__init__"},
-    {"plot", "spec", "jit"},
+    {"plot", "spec", "jit", *(name for name in MODULES if name.startswith("integrations."))},
     {"cli"},
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Inside a function, when it is called: a schedule draws itself.
-LATE = {("schedule", "canonical"), ("schedule", "plot")}
+LATE = {("schedule", "canonical"), ("schedule", "plot"), ("schedule", "integrations.jax")}
+# All of the package that an integration may import: the public names, and how an argument is checked.
+PUBLIC = {"__init__", "_arguments"}
 # What an extra brings, and the one module whose functions may import it.
-EXTRAS = {"matplotlib": {"plot"}, "click": {"cli"}, "rich": {"cli"}, "numba": {"jit"}}
+EXTRAS = {
+    "matplotlib": {"plot"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "numba": {"jit"},
+    "jax": {"integrations.jax"},
+    "keras": {"integrations.keras"},
+    "torch": {"integrations.torch"},
+}
+# What derives a class from its framework's imports that with itself.
+EARLY = {"integrations.torch"}
 
 
 def own_imports(node: ast.AST) -> Iterator[str]:
     """The modules of the package that an import statement names."""
-    if isinstance(node, ast.ImportFrom) and (node.level == 1 or (node.module or "").partition(".")[0] == "lrkernel"):
+    if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").partition(".")[0] == "lrkernel"):
         path = (node.module or "").removeprefix("lrkernel").strip(".")
         if path:
-            yield path.partition(".")[0]
+            yield path if path in LEVEL else path.partition(".")[0]
         else:
             yield from (alias.name if alias.name in LEVEL else "__init__" for alias in node.names)
     if isinstance(node, ast.Import):
@@ -85,13 +101,14 @@ def test_imports_go_one_way(name: str) -> None:
     for node, late in statements(MODULES[name]):
         for other in own_imports(node):
             assert LEVEL[other] < LEVEL[name] or (late and (name, other) in LATE), f"{name} imports {other}"
+            assert other in PUBLIC or not name.startswith("integrations."), f"{name} imports {other}"
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_extras_are_imported_late_and_in_one_place(name: str) -> None:
     for node, late in statements(MODULES[name]):
         for other in foreign_imports(node):
-            assert other not in EXTRAS or (late and name in EXTRAS[other]), f"{name} imports {other}"
+            assert other not in EXTRAS or ((late or name in EARLY) and name in EXTRAS[other]), f"{name} imports {other}"
             assert other in {"numpy", "lrkernel", *EXTRAS, *sys.stdlib_module_names}, f"{name} imports {other}"
 
 
@@ -99,6 +116,7 @@ def test_the_layers_see_the_imports_that_exist() -> None:
     found = {(name, other) for name, tree in MODULES.items() for node, _ in statements(tree) for other in own_imports(node)}
     assert {("schedule", "_core"), ("shapes", "schedule"), ("builders", "shapes"), ("__init__", "builders")} <= found
     assert {("schedule", "plot"), ("cli", "spec")} <= found
+    assert {("schedule", "integrations.jax"), ("integrations.jax", "__init__"), ("integrations.jax", "_arguments")} <= found
 
 
 def test_an_import_brings_numpy_and_nothing_else_to_be_installed() -> None:
@@ -106,7 +124,20 @@ def test_an_import_brings_numpy_and_nothing_else_to_be_installed() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
     assert {"lrkernel", "numpy"} <= loaded
-    assert not loaded & {"numba", "matplotlib", "torch", "jax", "dask", "click", "rich", "tomllib", "llvmlite", "pandas", "scipy"}
+    assert not loaded & {
+        "numba",
+        "matplotlib",
+        "torch",
+        "jax",
+        "keras",
+        "dask",
+        "click",
+        "rich",
+        "tomllib",
+        "llvmlite",
+        "pandas",
+        "scipy",
+    }
 
 
 # ---- kernels ----
@@ -150,7 +181,8 @@ def test_a_c_file_begins_with_its_role(path: Path) -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_begins_with_its_role(name: str) -> None:
     said = ast.get_docstring(MODULES[name]) or ""
-    assert re.match(rf"{'lrkernel' if name == '__init__' else name} - \S", said)
+    role = "lrkernel" if name == "__init__" else name.removesuffix(".__init__")
+    assert re.match(rf"{re.escape(role)} - \S", said)
 
 
 def test_the_face_has_no_numbers_to_compute() -> None:
