@@ -1,11 +1,15 @@
 """baselines - the work that is measured, by name, and what it is measured against."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 import lrkernel as lrk
+from lrkernel.integrations.torch import TorchScheduler
 
 Values = npt.NDArray[np.float64]
 STEPS = 10_000_000
@@ -42,3 +46,27 @@ def numpy_warmup_cosine(peak: float, warmup: int, total: int, n: int) -> Values:
     t = np.arange(n, dtype=np.float64)
     decay = 0.5 * peak * (1.0 + np.cos(np.pi * np.minimum((t - warmup) / (total - warmup), 1.0)))
     return np.where(t < warmup, peak * t / warmup, decay)
+
+
+# One curve for the schedulers, half a cosine down from the groups' own lr.
+HALF_COSINE = lrk.cosine(1.0, 0.0, STEPS)
+STEPPERS: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
+    "Scheduler": lambda optimizer: lrk.Scheduler(HALF_COSINE * 0.1, optimizer),
+    "Scheduler, relative": lambda optimizer: lrk.Scheduler(HALF_COSINE, optimizer, relative=True),
+    "TorchScheduler": lambda optimizer: TorchScheduler(optimizer, HALF_COSINE * 0.1),
+    "TorchScheduler, relative": lambda optimizer: TorchScheduler(optimizer, HALF_COSINE, relative=True),
+    "CosineAnnealingLR": lambda optimizer: CosineAnnealingLR(optimizer, STEPS),
+}
+
+
+def stepper(name: str, groups: int) -> tuple[Any, torch.optim.Optimizer]:
+    """A scheduler by name and its optimizer, which has made an update: torch's warn where that is missing."""
+    parameters = [{"params": [torch.zeros(1, requires_grad=True)]} for _ in range(groups)]
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    scheduler = STEPPERS[name](optimizer)
+    optimizer.step()
+    return scheduler, optimizer
+
+
+def lrs(optimizer: torch.optim.Optimizer) -> list[float]:
+    return [group["lr"] for group in optimizer.param_groups]
