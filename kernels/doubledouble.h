@@ -52,12 +52,23 @@ LRK_INLINE double lrk_clamp(double x, double low, double high)
     return x > high ? high : x;
 }
 
-/* v * 2^k for |v| in [0.25, 4) or 0 and any whole k: in two factors, so that nothing is lost or overflows early. */
-LRK_INLINE double lrk_scale(double v, double k)
+/* 2^k for any whole k in two factors, so that v * first * second loses nothing and does not overflow early for |v| in
+   [0.25, 4) or 0. */
+typedef struct lrk_factors {
+    double first, second;
+} lrk_factors;
+
+LRK_INLINE lrk_factors lrk_factors_of(double k)
 {
     const double whole = lrk_clamp(k, -2044.0, 2046.0);
     const double half = lrk_round(whole * 0.5);
-    return v * lrk_pow2(half) * lrk_pow2(whole - half);
+    return (lrk_factors){lrk_pow2(half), lrk_pow2(whole - half)};
+}
+
+LRK_INLINE double lrk_scale(double v, double k)
+{
+    const lrk_factors factors = lrk_factors_of(k);
+    return v * factors.first * factors.second;
 }
 
 LRK_INLINE lrk_dd lrk_two_sum(double a, double b)

@@ -4,10 +4,17 @@
    compiler, in which each lane does what the scalar switch does. Copying the segment into a local lets its fields stay
    in registers, since `out` could otherwise alias them. */
 
-static void LRK_AT_LEVEL(constant)(double value, int64_t n, double *restrict out)
-{
-    for (int64_t j = 0; j < n; ++j) out[j] = value;
-}
+#define LRK_VALUE double
+#define LRK_STORE(name) LRK_AT_LEVEL(double_##name)
+#include "store.inc.c"
+#undef LRK_VALUE
+#undef LRK_STORE
+
+#define LRK_VALUE float
+#define LRK_STORE(name) LRK_AT_LEVEL(float_##name)
+#include "store.inc.c"
+#undef LRK_VALUE
+#undef LRK_STORE
 
 static void LRK_AT_LEVEL(scale)(double k, int64_t n, double *restrict out)
 {
@@ -34,63 +41,76 @@ static void LRK_AT_LEVEL(multiply)(const double *restrict by, int64_t n, double 
     for (int64_t j = 0; j < n; ++j) out[j] *= by[j];
 }
 
-static void LRK_AT_LEVEL(narrow)(const double *restrict from, int64_t n, float *restrict out)
-{
-    for (int64_t j = 0; j < n; ++j) out[j] = (float)from[j];
-}
-
-/* Lane rows: `n` steps from index `i` of a run. */
-#define LRK_LANE(id, name, ulp, call, formula)                                                       \
-    static void LRK_AT_LEVEL(name)(                                                                  \
-        const lrk_segment *segment, const lrk_lane *run, int32_t i, int32_t n, double *restrict out) \
-    {                                                                                                \
-        const lrk_segment s = *segment;                                                              \
-        const lrk_lane lane = *run;                                                                  \
-        for (int32_t j = 0; j < n; ++j) out[j] = name##_lane(&s, &lane, (double)(i + j));            \
+/* `anchors`: what is known at the beginnings of blocks. `each`: the values of steps that are anchors of their own. Both
+   go 8 at a time, in whole vectors, since the rest loops of so much code doubled the binary. `inside`: the table of a
+   row, in both directions. */
+#define LRK_TABLE(id, name, ulp, call, formula)                                                                   \
+    static void LRK_AT_LEVEL(name##_anchors)(const lrk_segment *segment, int32_t eighths, lrk_blocks *restrict b) \
+    {                                                                                                             \
+        const lrk_segment s = *segment;                                                                           \
+        for (int32_t k = 0; k < eighths; ++k)                                                                     \
+            for (int32_t j = 8 * k; j < 8 * k + 8; ++j) {                                                         \
+                const lrk_steps steps = {b->high[j], b->low[j], b->part, 0.0};                                    \
+                const lrk_anchor a = name##_anchor(&s, lrk_distance(&steps, 0.0));                                \
+                b->value[j] = a.value.hi;                                                                         \
+                b->value_low[j] = a.value.lo;                                                                     \
+                b->c[0][j] = a.a0;                                                                                \
+                b->c[1][j] = a.a1;                                                                                \
+            }                                                                                                     \
+    }                                                                                                             \
+    static void LRK_AT_LEVEL(name##_inside)(const lrk_segment *segment, lrk_inside *restrict inside)              \
+    {                                                                                                             \
+        const lrk_segment s = *segment;                                                                           \
+        for (int32_t j = 0; j < LRK_CENTRE; ++j)                                                                  \
+            name##_inside(&s, (double)j, inside->b0 + LRK_CENTRE + j, inside->b1 + LRK_CENTRE + j);               \
+        for (int32_t j = 0; j < LRK_CENTRE; ++j) {                                                                \
+            inside->b0[LRK_CENTRE - j] = inside->b0[LRK_CENTRE + j];                                              \
+            inside->b1[LRK_CENTRE - j] = inside->b1[LRK_CENTRE + j];                                              \
+        }                                                                                                         \
+    }
+#define LRK_SERIES(id, name, ulp, call, formula)                                                                  \
+    static void LRK_AT_LEVEL(name##_anchors)(const lrk_segment *segment, int32_t eighths, lrk_blocks *restrict b) \
+    {                                                                                                             \
+        const lrk_segment s = *segment;                                                                           \
+        for (int32_t k = 0; k < eighths; ++k)                                                                     \
+            for (int32_t j = 8 * k; j < 8 * k + 8; ++j) {                                                         \
+                const lrk_steps steps = {b->high[j], b->low[j], b->part, 0.0};                                    \
+                const lrk_series e = name##_series(&s, lrk_distance(&steps, 0.0));                                \
+                b->value[j] = e.value.hi;                                                                         \
+                b->value_low[j] = e.value.lo;                                                                     \
+                b->c[0][j] = e.c1;                                                                                \
+                b->c[1][j] = e.c2;                                                                                \
+                b->c[2][j] = e.c3;                                                                                \
+                b->c[3][j] = e.c4;                                                                                \
+                b->c[4][j] = e.c5;                                                                                \
+                b->c[5][j] = e.c6;                                                                                \
+                b->c[6][j] = e.c7;                                                                                \
+                b->c[7][j] = e.c8;                                                                                \
+                b->terms[j] = lrk_settles(&e, s.k[LRK_WIDTH]);                                                    \
+            }                                                                                                     \
+    }                                                                                                             \
+    static void LRK_AT_LEVEL(name##_each)(                                                                        \
+        const lrk_segment *segment, const lrk_steps *from, int32_t eighths, double *restrict out)                 \
+    {                                                                                                             \
+        const lrk_segment s = *segment;                                                                           \
+        const lrk_steps steps = *from;                                                                            \
+        for (int32_t k = 0; k < eighths; ++k)                                                                     \
+            for (int32_t j = 8 * k; j < 8 * k + 8; ++j)                                                           \
+                out[j] = lrk_rounded(name##_series(&s, lrk_distance(&steps, (double)j)).value);                   \
     }
 #include "shapes.def"
 
-/* Block rows. `inside` fills the tables of one block, in the order in which the steps run through it; `anchors` the
-   anchors at given distances from the near end; `join` part of one block. */
-#define LRK_BLOCK(id, name, ulp, call, formula)                                                                       \
-    static void LRK_AT_LEVEL(name##_inside)(const lrk_segment *segment, lrk_inside *restrict b)                       \
-    {                                                                                                                 \
-        const lrk_segment s = *segment;                                                                               \
-        const int32_t last = s.falling ? LRK_BLOCK_STEPS - 1 : 0, sign = s.falling ? -1 : 1;                          \
-        for (int32_t j = 0; j < LRK_BLOCK_STEPS; ++j)                                                                 \
-            name##_inside(&s, (double)(last + sign * j), b->b0 + j, b->b1 + j, b->b2 + j);                            \
-    }                                                                                                                 \
-    static void LRK_AT_LEVEL(name##_anchors)(                                                                         \
-        const lrk_segment *segment, const double *restrict steps, double part, int32_t n, lrk_anchors *restrict a)    \
-    {                                                                                                                 \
-        const lrk_segment s = *segment;                                                                               \
-        for (int32_t j = 0; j < n; ++j) name##_anchor(&s, steps[j], part, a->a0 + j, a->a1 + j, a->a2 + j);           \
-    }                                                                                                                 \
-    static void LRK_AT_LEVEL(name##_join)(                                                                            \
-        const lrk_segment *segment, const lrk_anchors *a, int32_t block, const lrk_inside *restrict b, int32_t first, \
-        int32_t n, double *restrict out)                                                                              \
-    {                                                                                                                 \
-        const lrk_segment s = *segment;                                                                               \
-        const double a0 = a->a0[block], a1 = a->a1[block], a2 = a->a2[block];                                         \
-        const double *restrict b0 = b->b0 + first, *restrict b1 = b->b1 + first, *restrict b2 = b->b2 + first;        \
-        for (int32_t j = 0; j < n; ++j) out[j] = name##_join(&s, a0, a1, a2, b0[j], b1[j], b2[j]);                    \
-    }
-#include "shapes.def"
-
-#define LRK_LANE(id, name, ulp, call, formula) [id] = {.lane = LRK_AT_LEVEL(name)},
-#define LRK_BLOCK(id, name, ulp, call, formula)  \
-    [id] = {                                     \
-        .inside = LRK_AT_LEVEL(name##_inside),   \
-        .anchors = LRK_AT_LEVEL(name##_anchors), \
-        .join = LRK_AT_LEVEL(name##_join)},
+#define LRK_TABLE(id, name, ulp, call, formula) \
+    [id] = {.anchors = LRK_AT_LEVEL(name##_anchors), .inside = LRK_AT_LEVEL(name##_inside)},
+#define LRK_SERIES(id, name, ulp, call, formula) \
+    [id] = {.anchors = LRK_AT_LEVEL(name##_anchors), .each = LRK_AT_LEVEL(name##_each)},
 static const lrk_level_code LRK_AT_LEVEL(code) = {
-    .constant = LRK_AT_LEVEL(constant),
+    .stores = {&LRK_AT_LEVEL(double_stores), &LRK_AT_LEVEL(float_stores)},
     .scale = LRK_AT_LEVEL(scale),
     .divide = LRK_AT_LEVEL(divide),
     .offset = LRK_AT_LEVEL(offset),
     .clip = LRK_AT_LEVEL(clip),
     .multiply = LRK_AT_LEVEL(multiply),
-    .narrow = LRK_AT_LEVEL(narrow),
     .shapes =
         {
 #include "shapes.def"

@@ -4,11 +4,12 @@
 
 #include <stddef.h>
 
-#define LRK_CACHE_BLOCK 512 /* doubles: the one temporary of a product and of every converting store */
+#define LRK_CACHE_BLOCK 1024 /* doubles: the one temporary of products, of float32 nodes and of strided stores */
 
 enum {
 #define LRK_LANE(id, name, ulp, call, formula) SHAPE_##name = id,
-#define LRK_BLOCK LRK_LANE
+#define LRK_TABLE LRK_LANE
+#define LRK_SERIES LRK_LANE
 #define LRK_STAIR LRK_LANE
 #define LRK_NODE LRK_LANE
 #include "shapes.def"
@@ -17,17 +18,19 @@ enum {
 
 static const lrk_shape_info shape_infos[] = {
 #define LRK_LANE(id, name, ulp, call, formula) {id, #name, "lane", ulp, call, formula},
-#define LRK_BLOCK(id, name, ulp, call, formula) {id, #name, "block", ulp, call, formula},
+#define LRK_TABLE(id, name, ulp, call, formula) {id, #name, "table", ulp, call, formula},
+#define LRK_SERIES(id, name, ulp, call, formula) {id, #name, "series", ulp, call, formula},
 #define LRK_STAIR(id, name, ulp, call, formula) {id, #name, "stair", ulp, call, formula},
 #define LRK_NODE(id, name, ulp, call, formula) {id, #name, "node", ulp, call, formula},
 #include "shapes.def"
 };
 
-enum kind { LANE, BLOCK, STAIR, NODE };
+enum kind { LANE, TABLE, SERIES, STAIR, NODE };
 
 static const enum kind kinds[] = {
 #define LRK_LANE(id, name, ulp, call, formula) LANE,
-#define LRK_BLOCK(id, name, ulp, call, formula) BLOCK,
+#define LRK_TABLE(id, name, ulp, call, formula) TABLE,
+#define LRK_SERIES(id, name, ulp, call, formula) SERIES,
 #define LRK_STAIR(id, name, ulp, call, formula) STAIR,
 #define LRK_NODE(id, name, ulp, call, formula) NODE,
 #include "shapes.def"
@@ -45,32 +48,66 @@ const lrk_shape_info *lrk_shape(int index)
 
 /* ---- SIMD levels ---- */
 
-/* What a block row knows at the anchors of some blocks, and at every step inside one. */
-#define LRK_ANCHORS 64
+/* The blocks of a row that are prepared at one time: where they begin, and what is known there. */
+#define LRK_BLOCKS 64
 
-typedef struct lrk_anchors {
-    double a0[LRK_ANCHORS], a1[LRK_ANCHORS], a2[LRK_ANCHORS];
-} lrk_anchors;
+typedef struct lrk_blocks {
+    double high[LRK_BLOCKS], low[LRK_BLOCKS], part;
+    double value[LRK_BLOCKS], value_low[LRK_BLOCKS], c[8][LRK_BLOCKS];
+    double terms[LRK_BLOCKS];
+} lrk_blocks;
 
+LRK_INLINE lrk_series lrk_series_of(const lrk_blocks *b, int32_t block)
+{
+    return (lrk_series){
+        {b->value[block], b->value_low[block]},
+        b->c[0][block],
+        b->c[1][block],
+        b->c[2][block],
+        b->c[3][block],
+        b->c[4][block],
+        b->c[5][block],
+        b->c[6][block],
+        b->c[7][block]};
+}
+
+/* Steps away from the beginning of a block, 256 255 ... 1 0 1 ... 255: read from the centre on where they rise, from
+   before it where they fall. Converting the loop's index instead took a quarter of its time. */
+#define LRK_CENTRE LRK_TABLE_STEPS
+#define LRK_4(f, n) f(n), f(n + 1), f(n + 2), f(n + 3)
+#define LRK_16(f, n) LRK_4(f, n), LRK_4(f, n + 4), LRK_4(f, n + 8), LRK_4(f, n + 12)
+#define LRK_64(f, n) LRK_16(f, n), LRK_16(f, n + 16), LRK_16(f, n + 32), LRK_16(f, n + 48)
+#define LRK_256(f, n) LRK_64(f, n), LRK_64(f, n + 64), LRK_64(f, n + 128), LRK_64(f, n + 192)
+#define LRK_FALLING(n) LRK_CENTRE - (n)
+#define LRK_RISING(n) n
+
+static const double lrk_away[2 * LRK_CENTRE] = {LRK_256(LRK_FALLING, 0), LRK_256(LRK_RISING, 0)};
+
+/* The table of a row, in the same order. */
 typedef struct lrk_inside {
-    double b0[LRK_BLOCK_STEPS], b1[LRK_BLOCK_STEPS], b2[LRK_BLOCK_STEPS];
+    double b0[2 * LRK_CENTRE], b1[2 * LRK_CENTRE];
 } lrk_inside;
 
+typedef struct lrk_stores {
+    void (*constant)(double value, int64_t n, void *out);
+    void (*copy)(const double *from, int64_t n, void *out);
+    void (*join)(
+        const lrk_blocks *b, int32_t block, const lrk_inside *inside, int32_t r, int32_t sign, int32_t n, void *out);
+    void (*sum)(const lrk_blocks *b, int32_t block, int32_t r, int32_t sign, int32_t n, void *out);
+    void (*lane[SHAPE_COUNT])(const lrk_segment *segment, const lrk_steps *steps, int32_t n, void *out);
+} lrk_stores;
+
 typedef struct lrk_level_code {
-    void (*constant)(double value, int64_t n, double *out);
+    const lrk_stores *stores[2]; /* of float64, of float32 */
     void (*scale)(double k, int64_t n, double *out);
     void (*divide)(double k, int64_t n, double *out);
     void (*offset)(double c, int64_t n, double *out);
     void (*clip)(double low, double high, int64_t n, double *out);
     void (*multiply)(const double *by, int64_t n, double *out);
-    void (*narrow)(const double *from, int64_t n, float *out);
     struct {
-        void (*lane)(const lrk_segment *segment, const lrk_lane *run, int32_t i, int32_t n, double *out);
-        void (*inside)(const lrk_segment *segment, lrk_inside *b);
-        void (*anchors)(const lrk_segment *segment, const double *steps, double part, int32_t n, lrk_anchors *a);
-        void (*join)(
-            const lrk_segment *segment, const lrk_anchors *a, int32_t block, const lrk_inside *b, int32_t first,
-            int32_t n, double *out);
+        void (*anchors)(const lrk_segment *segment, int32_t eighths, lrk_blocks *b);
+        void (*each)(const lrk_segment *segment, const lrk_steps *steps, int32_t eighths, double *out);
+        void (*inside)(const lrk_segment *segment, lrk_inside *inside);
     } shapes[SHAPE_COUNT];
 } lrk_level_code;
 
@@ -177,53 +214,9 @@ int lrk_level(void)
 
 /* ---- deriving the fields of a row ---- */
 
-static int is_finite(double x)
-{
-    return x - x == 0.0;
-}
-
-static double magnitude(double x)
-{
-    return x < 0.0 ? -x : x;
-}
-
-/* x without all but its 23 leading bits */
-static double leading_bits(double x)
-{
-    return lrk_from_bits(lrk_bits(x) & ~((UINT64_C(1) << 30) - 1));
-}
-
-/* Rates beyond this give 0 or inf after one step; cut off so that no product overflows. */
-static double within(double x, double limit)
-{
-    return lrk_clamp(x, -limit, limit);
-}
-
-static lrk_dd growth_rate(lrk_dd log2_gamma, double every)
-{
-    if (every >= 0x1p-100 || log2_gamma.hi == 0.0) return lrk_dd_divide(log2_gamma, (lrk_dd){every, 0.0});
-    return (lrk_dd){log2_gamma.hi < 0.0 ? -0x1p100 : 0x1p100, 0.0}; /* and the quotient may overflow */
-}
-
-static void prepare_growth(lrk_segment *s, lrk_dd rate)
-{
-    if (magnitude(rate.hi) > 0x1p100) rate = (lrk_dd){within(rate.hi, 0x1p100), 0.0};
-    double exponent = 0.0;
-    s->k[0] = leading_bits(rate.hi);
-    const double rest = rate.hi - s->k[0];
-    s->k[1] = leading_bits(rest);
-    s->k[2] = (rest - s->k[1]) + rate.lo;
-    s->k[3] = s->start == 0.0 ? 0.0 : lrk_mantissa(magnitude(s->start), &exponent);
-    if (s->start < 0.0) s->k[3] = -s->k[3];
-    s->k[4] = exponent;
-    s->k[5] = rate.hi;
-    s->k[6] = rate.lo;
-}
-
 const char *lrk_prepare(lrk_segment *s)
 {
     const int open = s->end_part == INFINITY;
-    int two_ended = 0;
 
     if (s->shape < 0 || s->shape >= SHAPE_COUNT) return "shape must be a known id";
     if (s->begin < 0 || !(s->begin_part >= 0.0 && s->begin_part < 1.0)) return "begin must be >= 0";
@@ -234,105 +227,42 @@ const char *lrk_prepare(lrk_segment *s)
         if (!(s->start <= s->stop)) return "lo must be <= hi";
     } else if (s->shape == SHAPE_hold) { /* growth may have passed float64 */
         if (s->start != s->start) return "values must be numbers";
-    } else if (!is_finite(s->start) || !is_finite(s->stop)) {
+    } else if (!lrk_is_finite(s->start) || !lrk_is_finite(s->stop)) {
         return "values must be finite";
     }
-    if (!is_finite(s->param)) return "param must be finite";
+    if (!lrk_is_finite(s->param)) return "param must be finite";
 
     if (kinds[s->shape] == NODE && (s->count[0] < 1 || (s->shape == SHAPE_product && s->count[1] < 1)))
         return "a node must have its sub-tables";
 
     for (int j = 0; j < 8; ++j) s->k[j] = 0.0;
+    s->falling = 0;
+    s->base = s->gap = s->low = s->high = 0.0;
     s->first = s->begin + (s->begin_part > 0.0 && s->begin < INT64_MAX);
     s->lead = (double)(s->first - s->begin) - s->begin_part;
     const lrk_dd parts = lrk_two_sum(s->end_part, -s->begin_part);
-    const lrk_dd span = lrk_two_sum(open ? 0.0 : (double)(s->end - (uint64_t)s->begin), parts.hi);
-    s->span = open ? INFINITY : span.hi;
+    lrk_dd span = lrk_two_sum(open ? 0.0 : (double)(s->end - (uint64_t)s->begin), parts.hi);
+    span = (lrk_dd){open ? INFINITY : span.hi, span.lo + parts.lo};
+    s->span = span.hi;
 
-    const double across = (s->start < 0.0 && s->stop > 0.0) || (s->start > 0.0 && s->stop < 0.0);
-    s->falling = magnitude(s->stop) <= magnitude(s->start);
-    s->base = s->falling ? s->stop : s->start;
-    s->gap = s->falling ? s->start - s->stop : s->stop - s->start;
-    if (across != 0.0 && s->shape != SHAPE_cosine) {
-        s->base = 0.5 * s->start + 0.5 * s->stop;
-        s->gap = s->falling ? 0.5 * s->start - 0.5 * s->stop : 0.5 * s->stop - 0.5 * s->start;
-    }
-    s->low = s->start < s->stop ? s->start : s->stop;
-    s->high = s->start < s->stop ? s->stop : s->start;
-
+    const char *broken = NULL;
     switch (s->shape) {
-    case SHAPE_linear:
-        two_ended = 1;
-        s->k[0] = across;
+#define LRK_LANE(id, name, ulp, call, formula) \
+    case id:                                   \
+        broken = name##_prepare(s, span);      \
         break;
-    case SHAPE_cosine:
-        two_ended = 1;
-        if (across != 0.0) return "start and stop must not differ in sign; cosine_cycles with cycles 0.5 may";
-        s->k[0] = span.lo + parts.lo;
-        break;
-    case SHAPE_cosine_cycles:
-        two_ended = 1;
-        if (!(s->param > 0.0 && s->param < 0x1p48)) return "cycles must be > 0 and < 2^48";
-        s->k[0] = 2.0 * s->param;
-        s->k[1] = span.lo + parts.lo;
-        s->k[2] = s->falling;
-        s->k[3] = across;
-        s->falling = 0; /* the phase is counted from the beginning */
-        break;
-    case SHAPE_polynomial:
-    case SHAPE_power_ramp:
-        two_ended = 1;
-        if (!(s->param > 0.0)) return "power must be > 0";
-        s->k[0] = within(s->param, 0x1p100);
-        s->k[1] = lrk_mantissa(s->span > 0.0 ? s->span : 1.0, &s->k[2]);
-        s->k[6] = (span.lo + parts.lo) * lrk_pow2(-within(s->k[2], 1000.0));
-        s->k[3] = s->falling == (s->shape == SHAPE_polynomial);
-        s->k[7] = across;
-        s->k[4] = 1.0;
-        if (across == 0.0 && s->k[3] != 0.0) { /* w is the product with the gap */
-            s->k[4] = s->gap == 0.0 ? 0.0 : lrk_mantissa(magnitude(s->gap), &s->k[5]);
-            if (s->gap < 0.0) s->k[4] = -s->k[4];
-            s->gap = 1.0;
-        }
-        break;
-    case SHAPE_geometric: {
-        two_ended = 1;
-        if (!(s->start > 0.0 ? s->stop > 0.0 : s->start < 0.0 && s->stop < 0.0))
-            return "start and stop must be both > 0 or both < 0";
-        const lrk_dd from = lrk_dd_log2(magnitude(s->start)), to = lrk_dd_log2(magnitude(s->stop));
-        const lrk_dd change = lrk_dd_add(to, (lrk_dd){-from.hi, -from.lo});
-        prepare_growth(s, lrk_dd_divide(change, (lrk_dd){s->span, span.lo + parts.lo}));
-        break;
-    }
-    case SHAPE_exponential:
-        if (!(s->param > 0.0)) return "gamma must be > 0";
-        if (!(s->every > 0.0 && is_finite(s->every))) return "every must be > 0";
-        prepare_growth(s, growth_rate(lrk_dd_log2(s->param), s->every));
-        break;
-    case SHAPE_inverse_sqrt:
-        if (!(s->param > 0.0)) return "timescale must be > 0";
-        s->k[0] = sqrt(s->param);
-        break;
-    case SHAPE_step: {
-        if (!(s->param > 0.0)) return "gamma must be > 0";
-        if (!(s->every > 0.0 && is_finite(s->every))) return "step_size must be > 0";
-        const lrk_dd rate = lrk_dd_log2(s->param);
-        s->k[0] = rate.hi;
-        s->k[1] = rate.lo;
-        break;
-    }
-    case SHAPE_values:
-        if (s->count[0] < 1) return "array must have at least one value";
-        if (!(s->every > 0.0 && is_finite(s->every))) return "every must be > 0";
-        break;
+#define LRK_TABLE LRK_LANE
+#define LRK_SERIES LRK_LANE
+#define LRK_STAIR LRK_LANE
+#include "shapes.def"
     case SHAPE_divide:
         if (s->stop == 0.0) return "divisor must not be 0";
         break;
     case SHAPE_repeat:
-        if (!(s->every > 0.0 && is_finite(s->every))) return "period must be > 0";
+        if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "period must be > 0";
         break;
     case SHAPE_epoch:
-        if (!(s->every > 0.0 && is_finite(s->every))) return "steps_per_epoch must be > 0";
+        if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "steps_per_epoch must be > 0";
         break;
     case SHAPE_skip:
         if (!(s->every > 0.0 && s->every < 0x1p53)) return "n must be > 0 and < 2^53";
@@ -340,13 +270,7 @@ const char *lrk_prepare(lrk_segment *s)
     default:
         break;
     }
-    if (two_ended) {
-        if (open || !(s->span > 0.0)) return "steps must be > 0";
-        if (!is_finite(s->gap)) return "stop - start must be finite";
-    } else {
-        s->falling = 0;
-    }
-    return NULL;
+    return broken;
 }
 
 /* ---- clocks ----
@@ -437,7 +361,7 @@ static lrk_stair divide_clock(lrk_clock clock, double every, lrk_clock *rest)
     /* the part may complete further periods */
     double more = 0.0;
     if (clock.part != 0.0) {
-        more = (double)(int64_t)within((lrk_scale((double)left, -(double)shift) + clock.part) / every, 0x1p62);
+        more = (double)(int64_t)lrk_clamp((lrk_scale((double)left, -(double)shift) + clock.part) / every, 0.0, 0x1p62);
         if (shift <= 60) {
             int64_t count = (int64_t)more;
             while (count > 0 && clock_of(left - count * q, shift, clock.part).whole < 0) --count;
@@ -504,33 +428,43 @@ static int64_t stair_run(lrk_clock clock, double every, lrk_stair k, lrk_clock r
 
 /* ---- one step ---- */
 
-static void begin_run(const lrk_segment *s, const lrk_place *place, int64_t run, lrk_lane *lane)
+static lrk_steps split_steps(uint64_t steps, double part, double sign)
 {
-    const uint64_t base = (uint64_t)place->first + ((uint64_t)run << LRK_RUN_BITS);
-    const double head = (double)(run << LRK_RUN_BITS);
-    const double left = place->end >= base ? (double)(place->end - base) : -(double)(base - place->end);
-    if (s->falling) {
-        *lane = (lrk_lane){left, place->end_part, head, place->lead, -1.0, {0.0, 0.0}};
-    } else {
-        *lane = (lrk_lane){head, place->lead, left, place->end_part, 1.0, {0.0, 0.0}};
-    }
-    if (s->shape == SHAPE_linear && s->k[0] != 0.0) {
-        lane->near -= lane->far;
-        lane->near_part -= lane->far_part;
-        lane->sign *= 2.0;
-    }
-    if ((s->shape == SHAPE_exponential || s->shape == SHAPE_geometric) && (run != 0 || place->lead != 0.0)) {
-        const lrk_dd rate = {s->k[5], s->k[6]};
-        lane->exponent =
-            lrk_dd_add(lrk_dd_multiply(rate, (lrk_dd){head, 0.0}), lrk_dd_multiply(rate, (lrk_dd){place->lead, 0.0}));
-    }
+    return (lrk_steps){(double)(steps >> 32) * 0x1p32, (double)(steps & 0xffffffffu), part, sign};
 }
 
-/* Steps from the near end, and the fraction of a step beside them. */
+/* Steps from the near end, and the fraction of a step beside them. Beyond the end they wrap, but by whole blocks. */
 static uint64_t near_steps(const lrk_segment *s, const lrk_place *place, int64_t whole, double *part)
 {
     *part = s->falling ? place->end_part : place->lead;
     return s->falling ? place->end - (uint64_t)whole : (uint64_t)(whole - place->first);
+}
+
+/* later - earlier, of either sign */
+static lrk_steps steps_between(uint64_t earlier, uint64_t later, double part, double sign)
+{
+    if (earlier <= later) return split_steps(later - earlier, part, sign);
+    const lrk_steps before = split_steps(earlier - later, part, sign);
+    return (lrk_steps){-before.high, -before.low, part, sign};
+}
+
+/* The same for a row without blocks: linear. */
+static lrk_steps lane_steps(const lrk_segment *s, const lrk_place *place, int64_t whole)
+{
+    const lrk_steps past = steps_between((uint64_t)place->first, (uint64_t)whole, place->lead, 1.0);
+    const lrk_steps left = steps_between((uint64_t)whole, place->end, place->end_part, -1.0);
+    const lrk_steps near = s->falling ? left : past, far = s->falling ? past : left;
+    if (s->k[LINEAR_CROSSES] == 0.0) return near;
+    return (lrk_steps){near.high - far.high, near.low - far.low, near.part - far.part, 2.0 * near.sign};
+}
+
+/* The beginning of the block that a step is in, and how many steps further it is. */
+static double block_steps(const lrk_segment *s, const lrk_place *place, int64_t whole, lrk_steps *steps)
+{
+    double part;
+    const uint64_t near = near_steps(s, place, whole, &part), in_block = (uint64_t)s->k[LRK_WIDTH] - 1;
+    *steps = split_steps(near & ~in_block, part, 1.0);
+    return (double)(near & in_block);
 }
 
 static double range_at(const lrk_table *t, int64_t first, int64_t rows, lrk_clock clock);
@@ -555,25 +489,33 @@ static double node_value(const lrk_segment *s, double a, double b)
 
 static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *place, int64_t whole)
 {
-    const int64_t z = whole - place->first;
-    const int at_begin = z == 0 && place->lead == 0.0; /* u = 0: the start itself, bit for bit */
+    const int at_begin = whole == place->first && place->lead == 0.0; /* u = 0: the start itself, bit for bit */
     lrk_clock clock, rest;
-    lrk_lane lane;
+    lrk_steps steps;
 
     switch (s->shape) {
-#define LRK_LANE(id, name, ulp, call, formula)         \
-    case id:                                           \
-        if (at_begin) return s->start;                 \
-        begin_run(s, place, z >> LRK_RUN_BITS, &lane); \
-        return name##_lane(s, &lane, (double)(z & LRK_RUN_MASK));
-#define LRK_BLOCK(id, name, ulp, call, formula)                                 \
-    case id: {                                                                  \
-        double part, a0, a1, a2, b0, b1, b2;                                    \
-        if (at_begin) return s->start;                                          \
-        const uint64_t steps = near_steps(s, place, whole, &part);              \
-        name##_anchor(s, (double)(steps & ~LRK_IN_BLOCK), part, &a0, &a1, &a2); \
-        name##_inside(s, (double)(steps & LRK_IN_BLOCK), &b0, &b1, &b2);        \
-        return name##_join(s, a0, a1, a2, b0, b1, b2);                          \
+#define LRK_LANE(id, name, ulp, call, formula) \
+    case id:                                   \
+        if (at_begin) return s->start;         \
+        steps = lane_steps(s, place, whole);   \
+        return name##_lane(s, &steps, 0.0);
+#define LRK_TABLE(id, name, ulp, call, formula)                           \
+    case id: {                                                            \
+        double b0, b1;                                                    \
+        if (at_begin) return s->start;                                    \
+        const double r = block_steps(s, place, whole, &steps);            \
+        const lrk_anchor a = name##_anchor(s, lrk_distance(&steps, 0.0)); \
+        name##_inside(s, r, &b0, &b1);                                    \
+        return lrk_join(&a, b0, b1);                                      \
+    }
+#define LRK_SERIES(id, name, ulp, call, formula)                                               \
+    case id: {                                                                                 \
+        if (at_begin) return s->start;                                                         \
+        const double r = block_steps(s, place, whole, &steps);                                 \
+        const lrk_series e = name##_series(s, lrk_distance(&steps, 0.0));                      \
+        const double terms = lrk_settles(&e, s->k[LRK_WIDTH]);                                 \
+        if (terms == 0.0) return lrk_rounded(name##_series(s, lrk_distance(&steps, r)).value); \
+        return terms == 4.0 ? lrk_sum4(&e, r) : lrk_sum8(&e, r);                               \
     }
 #define LRK_STAIR(id, name, ulp, call, formula) \
     case id:                                    \
@@ -711,7 +653,7 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
     const enum kind kind = kinds[s->shape];
 
     if (s->shape <= SHAPE_hold) return s->start;
-    if (kind == LANE || kind == BLOCK) {
+    if (kind <= SERIES) {
         if (at_end && s->shape != SHAPE_cosine_cycles) return s->stop;
         return span_limit(t, s, whole, part, steps, lead);
     }
@@ -727,80 +669,110 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
 
 /* ---- runs of steps ---- */
 
-/* What a fill carries along: the tables of the block row that it saw last, so that short cycles share them. */
+/* What a fill carries along: what it writes, and the table of the last row that used one, for others of its span. */
 typedef struct lrk_fill_state {
     const lrk_table *table;
     const lrk_level_code *code;
+    const lrk_stores *to;
+    size_t size; /* of one value */
     const lrk_segment *inside_of;
     lrk_inside inside;
 } lrk_fill_state;
 
-static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock clock, int64_t n, double *out);
+static void write_doubles(lrk_fill_state *f)
+{
+    f->to = f->code->stores[0];
+    f->size = sizeof(double);
+}
+
+static void write_floats(lrk_fill_state *f)
+{
+    f->to = f->code->stores[1];
+    f->size = sizeof(float);
+}
+
+static void *behind(const lrk_fill_state *f, void *out, int64_t n)
+{
+    return (char *)out + (size_t)n * f->size;
+}
+
+static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock clock, int64_t n, void *out);
 
 static void fill_lane(
-    lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, double *out)
+    lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
 {
-    lrk_lane lane;
-    for (int64_t z = whole - place->first; n > 0;) {
-        const int64_t i = z & LRK_RUN_MASK, room = (INT64_C(1) << LRK_RUN_BITS) - i, run = n < room ? n : room;
-        begin_run(s, place, z >> LRK_RUN_BITS, &lane);
-        f->code->shapes[s->shape].lane(s, &lane, (int32_t)i, (int32_t)run, out);
-        n -= run;
-        if (n == 0) return;
-        z += run;
-        out += run;
+    const int64_t most = 1 << 30; /* a lane's index is an int32: AVX2 has no int64 -> double */
+    for (int64_t done = 0; done < n; done += most) {
+        const lrk_steps steps = lane_steps(s, place, whole + done);
+        f->to->lane[s->shape](s, &steps, (int32_t)(n - done < most ? n - done : most), behind(f, out, done));
     }
 }
 
-static void fill_block(
-    lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, double *out)
+static void use_table(lrk_fill_state *f, const lrk_segment *s)
 {
-    const int64_t last_in_block = LRK_BLOCK_STEPS - 1;
-    double part, start[LRK_ANCHORS];
-    lrk_anchors a;
-    if (n < 16) { /* not worth the tables; measured break-even between 10 and 20 steps */
-        for (int64_t j = 0; j < n; ++j) out[j] = row_at(f->table, s, place, whole + j);
+    const lrk_segment *had = f->inside_of;
+    f->inside_of = s;
+    if (had != NULL && had->span == s->span && had->k[WAVE_SPAN_LOW] == s->k[WAVE_SPAN_LOW]) return;
+    f->code->shapes[s->shape].inside(s, &f->inside);
+}
+
+static void fill_blocks(
+    lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
+{
+    const int in_table = kinds[s->shape] == TABLE;
+    const int64_t width = (int64_t)s->k[LRK_WIDTH];
+    const int32_t sign = s->falling ? -1 : 1;
+    lrk_blocks b;
+    if (in_table && n < 16) { /* not worth the table; measured break-even between 10 and 20 steps */
+        for (int64_t j = 0; j < n; ++j) f->to->constant(row_at(f->table, s, place, whole + j), 1, behind(f, out, j));
         return;
     }
-    if (f->inside_of != s) {
-        f->code->shapes[s->shape].inside(s, &f->inside);
-        f->inside_of = s;
-    }
+    if (in_table) use_table(f, s);
     while (n > 0) {
-        const uint64_t steps = near_steps(s, place, whole, &part);
-        const uint64_t block = steps >> LRK_BLOCK_BITS;
-        int64_t inside = (int64_t)(steps & LRK_IN_BLOCK);
-        if (s->falling) inside = last_in_block - inside; /* the tables run as the steps do */
-        const int64_t blocks = (inside + n + last_in_block) >> LRK_BLOCK_BITS;
-        const int32_t anchors = blocks < LRK_ANCHORS ? (int32_t)blocks : LRK_ANCHORS;
-        for (int32_t j = 0; j < anchors; ++j)
-            start[j] = (double)((s->falling ? block - (uint64_t)j : block + (uint64_t)j) << LRK_BLOCK_BITS);
-        f->code->shapes[s->shape].anchors(s, start, part, anchors, &a);
-        for (int32_t j = 0; j < anchors; ++j) {
-            const int64_t room = LRK_BLOCK_STEPS - inside, run = n < room ? n : room;
-            f->code->shapes[s->shape].join(s, &a, j, &f->inside, (int32_t)inside, (int32_t)run, out);
+        const uint64_t near = near_steps(s, place, whole, &b.part), first = near & ~((uint64_t)width - 1);
+        int64_t r = (int64_t)(near - first); /* steps from the block's beginning, which for a falling row comes last */
+        const int64_t passed = s->falling ? width - 1 - r : r, blocks = (passed + n + width - 1) / width;
+        const int32_t eighths = blocks < LRK_BLOCKS ? ((int32_t)blocks + 7) / 8 : LRK_BLOCKS / 8, count = 8 * eighths;
+        for (int32_t j = 0; j < count; ++j) {
+            const lrk_steps steps = split_steps(first + (uint64_t)(sign * j * width), b.part, 1.0);
+            b.high[j] = steps.high;
+            b.low[j] = steps.low;
+        }
+        f->code->shapes[s->shape].anchors(s, eighths, &b);
+        for (int32_t j = 0; j < count; ++j) {
+            const int64_t room = s->falling ? r + 1 : width - r, run = n < room ? n : room;
+            if (in_table) {
+                f->to->join(&b, j, &f->inside, (int32_t)r, sign, (int32_t)run, out);
+            } else if (b.terms[j] > 0.0) {
+                f->to->sum(&b, j, (int32_t)r, sign, (int32_t)run, out);
+            } else {
+                const lrk_steps steps = {b.high[j], b.low[j] + (double)r, b.part, sign};
+                double values[LRK_CENTRE];
+                f->code->shapes[s->shape].each(s, &steps, ((int32_t)run + 7) / 8, values);
+                f->to->copy(values, run, out);
+            }
             n -= run;
             if (n == 0) return;
             whole += run;
-            out += run;
-            inside = 0;
+            out = behind(f, out, run);
+            r = s->falling ? width - 1 : 0;
         }
     }
 }
 
-static void fill_stairs(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, int64_t n, double *out)
+static void fill_stairs(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, int64_t n, void *out)
 {
     const lrk_table *t = f->table;
     lrk_clock rest;
     if (s->shape <= SHAPE_hold) {
-        f->code->constant(s->start, n, out);
+        f->to->constant(s->start, n, out);
         return;
     }
     if (s->shape == SHAPE_values && s->every == 1.0) {
         const int64_t left = s->count[0] > clock.whole ? s->count[0] - clock.whole : 0, run = n < left ? n : left;
-        if (run > 0) memcpy(out, t->values + s->child[0] + clock.whole, (size_t)run * sizeof *out);
-        if (run < n)
-            f->code->constant(values_stair(s, t->values, (lrk_stair){s->count[0] - 1, 0.0}), n - run, out + run);
+        const double last = values_stair(s, t->values, (lrk_stair){s->count[0] - 1, 0.0});
+        if (run > 0) f->to->copy(t->values + s->child[0] + clock.whole, run, out);
+        if (run < n) f->to->constant(last, n - run, behind(f, out, run));
         return;
     }
     while (n > 0) {
@@ -809,15 +781,15 @@ static void fill_stairs(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock
         const double value = s->shape == SHAPE_epoch    ? range_at(t, s->child[0], s->count[0], epoch_clock(k))
                              : s->shape == SHAPE_values ? values_stair(s, t->values, k)
                                                         : step_stair(s, t->values, k);
-        f->code->constant(value, run, out);
+        f->to->constant(value, run, out);
         n -= run;
         if (n == 0) return; /* the clock may stand at the last int64 step */
         clock.whole += run;
-        out += run;
+        out = behind(f, out, run);
     }
 }
 
-static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, int64_t n, double *out)
+static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, int64_t n, void *out)
 {
     const lrk_level_code *code = f->code;
     if (s->shape == SHAPE_epoch) {
@@ -828,7 +800,9 @@ static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, 
         clock = later_clock(clock, s->every);
         const int64_t after = INT64_MAX - clock.whole, run = n - 1 < after ? n : after + 1;
         fill_range(f, s->child[0], s->count[0], clock, run, out);
-        code->constant(out[run - 1], n - run, out + run);
+        if (run == n) return;
+        clock.whole += run - 1;
+        f->to->constant(range_at(f->table, s->child[0], s->count[0], clock), n - run, behind(f, out, run));
         return;
     }
     while (n > 0) {
@@ -838,30 +812,36 @@ static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, 
             const lrk_stair k = divide_clock(clock, s->every, &rest);
             run = stair_run(clock, s->every, k, rest, n);
             fill_range(f, s->child[0], s->count[0], rest, run, out);
-        } else {
+        } else if (f->size == sizeof(double)) {
             fill_range(f, s->child[0], s->count[0], clock, run, out);
-        }
-        if (s->shape == SHAPE_scale) {
-            code->scale(s->stop, run, out);
-        } else if (s->shape == SHAPE_divide) {
-            code->divide(s->stop, run, out);
-        } else if (s->shape == SHAPE_offset) {
-            code->offset(s->stop, run, out);
-        } else if (s->shape == SHAPE_clip) {
-            code->clip(s->start, s->stop, run, out);
-        } else if (s->shape == SHAPE_product) {
-            double by[LRK_CACHE_BLOCK];
-            fill_range(f, s->child[1], s->count[1], clock, run, by);
-            code->multiply(by, run, out);
+            if (s->shape == SHAPE_scale) {
+                code->scale(s->stop, run, out);
+            } else if (s->shape == SHAPE_divide) {
+                code->divide(s->stop, run, out);
+            } else if (s->shape == SHAPE_offset) {
+                code->offset(s->stop, run, out);
+            } else if (s->shape == SHAPE_clip) {
+                code->clip(s->start, s->stop, run, out);
+            } else if (s->shape == SHAPE_product) {
+                double by[LRK_CACHE_BLOCK];
+                fill_range(f, s->child[1], s->count[1], clock, run, by);
+                code->multiply(by, run, out);
+            }
+        } else { /* one rounding, of the result */
+            double block[LRK_CACHE_BLOCK];
+            write_doubles(f);
+            fill_node(f, s, clock, run, block);
+            write_floats(f);
+            f->to->copy(block, run, out);
         }
         n -= run;
         if (n == 0) return; /* the clock may stand at the last int64 step */
         clock.whole += run;
-        out += run;
+        out = behind(f, out, run);
     }
 }
 
-static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock clock, int64_t n, double *out)
+static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock clock, int64_t n, void *out)
 {
     const lrk_segment *s = f->table->segments + first, *end = s + rows;
     for (s += locate(s, rows, clock); n > 0; ++s) {
@@ -873,32 +853,34 @@ static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock
         }
         const lrk_place place = place_row(s, clock.part);
         const enum kind kind = kinds[s->shape];
-        if (kind == LANE || kind == BLOCK) {
-            (kind == LANE ? fill_lane : fill_block)(f, s, &place, clock.whole, run, out);
-            if (clock.whole == place.first && place.lead == 0.0) out[0] = s->start; /* as row_at: u = 0 is exact */
+        if (kind <= SERIES) {
+            (kind == LANE ? fill_lane : fill_blocks)(f, s, &place, clock.whole, run, out);
+            if (clock.whole == place.first && place.lead == 0.0)
+                f->to->constant(s->start, 1, out); /* as row_at: exact */
         } else {
             (kind == STAIR ? fill_stairs : fill_node)(f, s, local_clock(&place, clock.whole), run, out);
         }
         n -= run;
         if (n == 0) return; /* the clock may stand at the last int64 step */
         clock.whole += run;
-        out += run;
+        out = behind(f, out, run);
     }
 }
 
 /* `count` values of start, start + stride, ... to a contiguous block. */
-static void fill_steps(lrk_fill_state *f, int64_t start, int64_t stride, int64_t count, double *out)
+static void fill_steps(lrk_fill_state *f, int64_t start, int64_t stride, int64_t count, void *out)
 {
     if (stride == 1) {
         fill_range(f, 0, f->table->root, (lrk_clock){start, 0.0}, count, out);
         return;
     }
-    for (int64_t j = 0; j < count; ++j) out[j] = lrk_at(f->table, start + j * stride);
+    for (int64_t j = 0; j < count; ++j) f->to->constant(lrk_at(f->table, start + j * stride), 1, behind(f, out, j));
 }
 
 void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap)
 {
     lrk_fill_state f = {.table = table, .code = levels[lrk_level()].code};
+    write_doubles(&f);
     if (gap == 1) {
         fill_steps(&f, start, stride, count, out);
         return;
@@ -914,14 +896,15 @@ void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t cou
 void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap)
 {
     lrk_fill_state f = {.table = table, .code = levels[lrk_level()].code};
-    double block[LRK_CACHE_BLOCK];
+    write_floats(&f);
+    if (gap == 1) {
+        fill_steps(&f, start, stride, count, out);
+        return;
+    }
+    float block[LRK_CACHE_BLOCK];
     for (int64_t done = 0; done < count; done += LRK_CACHE_BLOCK) {
         const int64_t n = count - done < LRK_CACHE_BLOCK ? count - done : LRK_CACHE_BLOCK;
         fill_steps(&f, start + done * stride, stride, n, block);
-        if (gap == 1) {
-            f.code->narrow(block, n, out + done);
-        } else {
-            for (int64_t j = 0; j < n; ++j) out[(done + j) * gap] = (float)block[j];
-        }
+        for (int64_t j = 0; j < n; ++j) out[(done + j) * gap] = block[j];
     }
 }

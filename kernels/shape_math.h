@@ -1,11 +1,14 @@
-/* shape_math.h - the formula of every row of shapes.def: scalar functions, inlined into the scalar switch and, where
-   they are branch-free, into the span loops.
+/* shape_math.h - the formula of every row of shapes.def: what lrk_prepare derives for it, and scalar functions, inlined
+   into the scalar switch and, where they are branch-free, into the span loops.
 
    A row is measured from the end whose value is nearer to zero, so that its error is relative also where it goes to 0,
    and the distance to either end is counted in steps from that end, never as 1 - u (a linear decay to 0 over 1e9 steps
    is exact in its last ones). Trying `start + (stop - start) * u` instead left 1e8 ulp in the last step of such a
-   decay. Division by the span is kept: a product with its reciprocal is neither correctly rounded nor exact at
-   u = 1. */
+   decay.
+
+   A curve is computed in double-double at the anchors of blocks of steps and continued from there. Anchors lie whole
+   blocks away from where the row's clock reads 0 (or from its near end), so that a step belongs to the same block
+   however it is reached. */
 #ifndef LRK_SHAPE_MATH_H
 #define LRK_SHAPE_MATH_H
 
@@ -13,66 +16,120 @@
 #include "lrkernel.h"
 
 #include <math.h> /* sqrt alone, which IEEE 754 rounds correctly everywhere */
+#include <stddef.h>
 
-/* Steps of a row are counted from its first one in runs of 2^30, so that a lane's index is an int32: AVX2 has no
-   int64 -> double. Distances at index i of a run, each rounded once: near + sign * i + near_part from the near end,
-   far - sign * i + far_part. */
-#define LRK_RUN_BITS 30
-#define LRK_RUN_MASK ((INT64_C(1) << LRK_RUN_BITS) - 1)
+/* ---- distances ---- */
 
-typedef struct lrk_lane {
-    double near, near_part, far, far_part, sign;
-    lrk_dd exponent; /* geometric, exponential: log2 of the factor at i = 0 */
-} lrk_lane;
+/* high + low whole steps and `part` of one; the next step is `sign` further. high is a multiple of 2^32 and low is
+   small, so that their sum is rounded once at most. */
+typedef struct lrk_steps {
+    double high, low, part, sign;
+} lrk_steps;
 
-LRK_INLINE double lrk_near(const lrk_lane *lane, double i)
+LRK_INLINE lrk_dd lrk_distance(const lrk_steps *steps, double j)
 {
-    return (lane->near + lane->sign * i) + lane->near_part;
+    const lrk_dd whole = lrk_two_sum(steps->high, steps->low + steps->sign * j);
+    return lrk_two_sum(whole.hi, whole.lo + steps->part);
 }
 
-LRK_INLINE double lrk_far(const lrk_lane *lane, double i)
+/* (span + span_low) - distance */
+LRK_INLINE lrk_dd lrk_remaining(double span, double span_low, lrk_dd distance)
 {
-    return (lane->far - lane->sign * i) + lane->far_part;
+    const lrk_dd left = lrk_two_sum(span, -distance.hi);
+    return lrk_two_sum(left.hi, left.lo + (span_low - distance.lo));
 }
 
-/* The value at weight w of the far end, 0 <= w <= 1. Rounding is monotone, so a monotone w stays so; the clamp keeps
-   the last ulp of base + gap * 1 from leaving the range of the end values. */
-LRK_INLINE double lrk_blend(const lrk_segment *s, double w)
-{
-    return lrk_clamp(s->base + s->gap * w, s->low, s->high);
-}
-
-/* Across zero `base` is the middle and `gap` half the way: the whole way is up to twice the larger end value, which
-   would double every error, and can overflow. A weight w then counts as 2 w - 1. */
-
-/* ---- linear ----
-   Across zero the lane's distance is near - far, and 2 w - 1 is that over the span. */
-
-LRK_INLINE double linear_lane(const lrk_segment *s, const lrk_lane *lane, double i)
-{
-    return lrk_blend(s, lrk_near(lane, i) / s->span);
-}
-
-/* ---- cosine ----
-   (1 + cos(pi u)) / 2 is the squared sine of a quarter turn at x = distance from the near end / span, so nothing
-   cancels. Blocks of LRK_BLOCK_STEPS are counted from the near end, too; inside one,
-   sin(a + b) = sin a + (sin b - (sin a (1 - cos b) + sin b (1 - cos a))). Both corrections are small where the sum is
-   large, so the error is about that of one sine; sin a cos b + cos a sin b gave 6.3 ulp instead. */
-
-#define LRK_BLOCK_BITS 8
-#define LRK_BLOCK_STEPS (1 << LRK_BLOCK_BITS)
-#define LRK_IN_BLOCK ((uint64_t)LRK_BLOCK_STEPS - 1)
-
-#define LRK_QUARTER_HI 0x1.921fb54442d18p+0 /* pi / 2 */
-#define LRK_QUARTER_LO 0x1.1a62633145c07p-54
-
-/* distance / (span + span_low) with its remainder. */
+/* distance / (span + span_low) */
 LRK_INLINE lrk_dd lrk_quotient(lrk_dd distance, double span, double span_low)
 {
     const double x = distance.hi / span;
     const lrk_dd back = lrk_two_product(x, span);
     return (lrk_dd){x, (((distance.hi - back.hi) - back.lo) + (distance.lo - x * span_low)) / span};
 }
+
+/* ---- what rows between two ends share ---- */
+
+LRK_INLINE double lrk_magnitude(double x)
+{
+    return x < 0.0 ? -x : x;
+}
+
+LRK_INLINE int lrk_is_finite(double x)
+{
+    return x - x == 0.0;
+}
+
+LRK_INLINE int lrk_crosses_zero(const lrk_segment *s)
+{
+    return (s->start < 0.0 && s->stop > 0.0) || (s->start > 0.0 && s->stop < 0.0);
+}
+
+/* Slots of k that rows share. */
+enum {
+    LRK_BASE_LOW = 5, /* what base and gap leave, so that base + gap is the end value to the bit */
+    LRK_GAP_LOW = 6,
+    LRK_WIDTH = 7 /* steps per block, a power of two */
+};
+
+/* Sets the end to count from. Across zero `base` is the middle and `gap` half the way: the whole way is up to twice the
+   larger end value, which would double every error, and can overflow. A weight w then counts as 2 w - 1. */
+static const char *lrk_between(lrk_segment *s, int falling)
+{
+    const int crosses = lrk_crosses_zero(s);
+    const double half = crosses ? 0.5 : 1.0, from = half * (falling ? s->stop : s->start);
+    const double to = half * (falling ? s->start : s->stop);
+    const lrk_dd base = lrk_two_sum(from, crosses ? to : 0.0), gap = lrk_two_sum(to, -from);
+    if (!(s->span > 0.0 && lrk_is_finite(s->span))) return "steps must be > 0";
+    if (!lrk_is_finite(gap.hi)) return "stop - start must be finite";
+    s->falling = falling;
+    s->base = base.hi;
+    s->gap = gap.hi;
+    s->k[LRK_BASE_LOW] = base.lo;
+    s->k[LRK_GAP_LOW] = gap.lo;
+    s->low = s->start < s->stop ? s->start : s->stop;
+    s->high = s->start < s->stop ? s->stop : s->start;
+    return NULL;
+}
+
+static int lrk_nears_zero(const lrk_segment *s)
+{
+    return lrk_magnitude(s->stop) <= lrk_magnitude(s->start);
+}
+
+/* ---- linear ----
+   Division by the span is kept: a product with its reciprocal is not correctly rounded, and one with a slope in
+   double-double is no faster. Rounding is monotone, so a
+   monotone weight stays so; the clamp keeps the last ulp of base + gap * 1 from leaving the range of the end values.
+   Across zero the steps are those from the near end less those from the far one, exactly 0 in the middle. */
+
+enum { LINEAR_CROSSES };
+
+static const char *linear_prepare(lrk_segment *s, lrk_dd span)
+{
+    (void)span;
+    s->k[LINEAR_CROSSES] = lrk_crosses_zero(s);
+    return lrk_between(s, lrk_nears_zero(s));
+}
+
+LRK_INLINE double linear_lane(const lrk_segment *s, const lrk_steps *steps, double j)
+{
+    const double near = (steps->high + (steps->low + steps->sign * j)) + steps->part;
+    return lrk_clamp(s->base + s->gap * (near / s->span), s->low, s->high);
+}
+
+/* ---- waves ----
+   (1 + cos) / 2 is the squared sine of half the angle, so nothing cancels where the wave touches its end. */
+
+enum {
+    WAVE_SPAN_LOW, /* what span leaves of end - begin */
+    WAVE_UNIT,     /* a power of two near gap, so that no split of a product overflows */
+    WAVE_TURNS,    /* half turns per span: 2 cycles */
+    WAVE_PARITY,   /* of the half turns at which the value is `base` */
+    WAVE_CROSSES   /* 1 where the row crosses zero */
+};
+
+#define LRK_QUARTER_HI 0x1.921fb54442d18p+0 /* pi / 2 */
+#define LRK_QUARTER_LO 0x1.1a62633145c07p-54
 
 /* sin(pi/2 x), x in [0, 1/2], relative; it carries the remainders of x and of its own sum, since squaring doubles every
    error. P: error 2^-57. */
@@ -90,114 +147,289 @@ LRK_INLINE lrk_dd lrk_sine(lrk_dd x)
     return lrk_quick_sum(lead.hi, x.hi * v * p + (lead.lo + (x.hi * LRK_QUARTER_LO + x.lo * LRK_QUARTER_HI)));
 }
 
-/* 1 - cos(pi/2 x) = 2 sin^2(pi/4 x), likewise. */
-LRK_INLINE lrk_dd lrk_versine(lrk_dd x)
+/* Of the angle pi x: (1 - cosine) / 2, relative, and cosine and sine themselves. */
+typedef struct lrk_wave {
+    lrk_dd weight;
+    double cosine, sine;
+} lrk_wave;
+
+/* x in [0, 1/2], or 1 - x where `beyond`. */
+LRK_INLINE lrk_wave lrk_wave_at(lrk_dd x, int beyond)
 {
-    const lrk_dd sine = lrk_sine((lrk_dd){0.5 * x.hi, 0.5 * x.lo});
-    const lrk_dd square = lrk_two_product(sine.hi, sine.hi);
-    return lrk_quick_sum(2.0 * square.hi, 2.0 * square.lo + 4.0 * (sine.hi * sine.lo));
+    const lrk_dd half = lrk_sine(x);
+    const lrk_dd square = lrk_two_product(half.hi, half.hi);
+    const lrk_dd w = lrk_quick_sum(square.hi, square.lo + 2.0 * (half.hi * half.lo));
+    const lrk_dd rest = lrk_quick_sum(1.0, -w.hi);
+    const double cosine = 1.0 - 2.0 * w.hi;
+    return (lrk_wave){
+        {beyond ? rest.hi : w.hi, beyond ? rest.lo - w.lo : w.lo},
+        beyond ? -cosine : cosine,
+        2.0 * (half.hi * sqrt(rest.hi))};
 }
 
-/* a: sine, what it leaves, and 1 - cosine at the block's anchor, `steps` and a fraction of one from the near end.
-   Beyond the middle both come from the other end, where sine = 1 - versine: at x = 1 the polynomial would lose an ulp.
-   k[0]: what span leaves of end - begin. */
-LRK_INLINE void cosine_anchor(const lrk_segment *s, double steps, double part, double *a0, double *a1, double *a2)
+/* base + gap w, before its rounding. */
+LRK_INLINE lrk_dd lrk_wave_value(const lrk_segment *s, lrk_dd w)
 {
-    const lrk_dd near = lrk_two_sum(steps, part);
-    const lrk_dd far = lrk_two_sum(s->span - near.hi, s->k[0] - near.lo);
+    const double unit = s->k[WAVE_UNIT], gap = s->gap / unit;
+    const lrk_dd product = lrk_two_product(gap, w.hi), value = lrk_two_sum(s->base, unit * product.hi);
+    const double low = unit * (product.lo + gap * w.lo) + (s->k[LRK_BASE_LOW] + s->k[LRK_GAP_LOW] * w.hi);
+    return (lrk_dd){value.hi, value.lo + low};
+}
+
+static void lrk_wave_prepare(lrk_segment *s, lrk_dd span)
+{
+    double exponent = 0.0;
+    if (s->gap != 0.0) (void)lrk_mantissa(lrk_magnitude(s->gap), &exponent);
+    s->k[WAVE_SPAN_LOW] = span.lo;
+    s->k[WAVE_UNIT] = lrk_pow2(lrk_clamp(exponent, -1000.0, 1000.0));
+}
+
+/* ---- cosine ----
+   From an anchor at angle a on, cos(a + b) = cos a - (cos a (1 - cos b) + sin a sin b): a table of 1 - cos b and sin b,
+   the same for every block of every row of one span, and two products per step. Towards the near end all terms are
+   positive, so this is relative down to zero. Angle addition of the half angle's sine, squared afterwards, took twice
+   the operations and lost 4.3 ulp. */
+
+#define LRK_TABLE_STEPS 256
+
+/* value + low + a0 b0 + a1 b1, b from the table. */
+typedef struct lrk_anchor {
+    lrk_dd value;
+    double a0, a1;
+} lrk_anchor;
+
+LRK_INLINE lrk_wave lrk_half_wave(const lrk_segment *s, lrk_dd near)
+{
+    const lrk_dd far = lrk_remaining(s->span, s->k[WAVE_SPAN_LOW], near);
     const int beyond = near.hi > far.hi;
     const lrk_dd distance = {beyond ? far.hi : near.hi, beyond ? far.lo : near.lo};
-    const lrk_dd x = lrk_quotient(distance, s->span, s->k[0]);
-    const lrk_dd sine = lrk_sine(x), versine = lrk_versine(x);
-    const lrk_dd rest = lrk_quick_sum(1.0, -versine.hi);
-    *a0 = beyond ? rest.hi : sine.hi;
-    *a1 = beyond ? rest.lo - versine.lo : sine.lo;
-    *a2 = beyond ? 1.0 - sine.hi : versine.hi;
+    return lrk_wave_at(lrk_quotient(distance, s->span, s->k[WAVE_SPAN_LOW]), beyond);
 }
 
-/* b: the same of r steps. */
-LRK_INLINE void cosine_inside(const lrk_segment *s, double r, double *b0, double *b1, double *b2)
+static const char *cosine_prepare(lrk_segment *s, lrk_dd span)
 {
-    cosine_anchor(s, r, 0.0, b0, b1, b2);
+    const char *broken = lrk_between(s, lrk_nears_zero(s));
+    if (broken != NULL) return broken;
+    if (lrk_crosses_zero(s)) return "start and stop must not differ in sign; cosine_cycles with cycles 0.5 may";
+    lrk_wave_prepare(s, span);
+    s->k[LRK_WIDTH] = LRK_TABLE_STEPS;
+    return NULL;
 }
 
-/* The larger sine comes last, so that one rounding counts in full; the other order reached 5.2 ulp. */
-LRK_INLINE double cosine_join(const lrk_segment *s, double a0, double a1, double a2, double b0, double b1, double b2)
+LRK_INLINE lrk_anchor cosine_anchor(const lrk_segment *s, lrk_dd near)
 {
-    const double small = a0 < b0 ? a0 : b0, large = a0 < b0 ? b0 : a0;
-    const double sine = large + (small + ((a1 + b1) - (a0 * b2 + a2 * b0)));
-    return lrk_blend(s, sine * sine);
+    const lrk_wave wave = lrk_half_wave(s, near);
+    const double half = 0.5 * s->gap;
+    return (lrk_anchor){lrk_wave_value(s, wave.weight), half * wave.cosine, half * wave.sine};
+}
+
+/* The table's entry of r steps. */
+LRK_INLINE void cosine_inside(const lrk_segment *s, double r, double *b0, double *b1)
+{
+    const lrk_wave wave = lrk_half_wave(s, (lrk_dd){r, 0.0});
+    *b0 = 2.0 * wave.weight.hi;
+    *b1 = wave.sine;
+}
+
+LRK_INLINE double lrk_join(const lrk_anchor *a, double b0, double b1)
+{
+    return a->value.hi + (a->value.lo + (a->a0 * b0 + a->a1 * b1));
+}
+
+/* ---- curves by their series ----
+   At an anchor a row gives its value and the coefficients c of the series value + c1 j + c2 j^2 + ..., j steps further.
+   Where the series settles within the block, a step costs a polynomial, whose rounding errors weigh little beside a
+   value that changes little. Where it does not (near a zero, near the singular end of a power, at subnormals), every
+   step of the block is an anchor of its own.
+
+   What depends on the row alone must not be a condition in here (a clamp, a choice by sign): gcc 12 does not vectorise
+   a loop with one, which made power anchors five times slower. name##_prepare derives it. */
+
+typedef struct lrk_series {
+    lrk_dd value;
+    double c1, c2, c3, c4, c5, c6, c7, c8;
+} lrk_series;
+
+/* As wide as lets the series settle, for a curve that changes by about itself within `steps` steps. Below 8 steps an
+   anchor costs as much as its block. */
+static void lrk_choose_width(lrk_segment *s, double steps)
+{
+    s->k[LRK_WIDTH] = 8.0;
+    while (s->k[LRK_WIDTH] < 256.0 && steps >= 64.0 * s->k[LRK_WIDTH]) s->k[LRK_WIDTH] *= 2.0;
+}
+
+/* How many terms the block of `width` steps needs: 4, 8, or 0 where the series does not settle. It does where its last
+   two terms are a quarter of the two before (all further ratios are no larger for these curves), what follows them is
+   below 2^-58 of the value, and the terms together are a quarter of the value at most, so that their rounding errors
+   add little. NaN and inf settle nowhere. */
+LRK_INLINE double lrk_settles(const lrk_series *e, double width)
+{
+    const double value = lrk_magnitude(e->value.hi), square = width * width, fourth = square * square;
+    const double t1 = lrk_magnitude(e->c1) + width * lrk_magnitude(e->c2);
+    const double t3 = lrk_magnitude(e->c3) + width * lrk_magnitude(e->c4);
+    const double t5 = lrk_magnitude(e->c5) + width * lrk_magnitude(e->c6);
+    const double t7 = lrk_magnitude(e->c7) + width * lrk_magnitude(e->c8);
+    const double last = width * (fourth * square * t7), next = width * (fourth * t5);
+    const double all = (width * (t1 + square * t3) + next) + last, ratio = last / (next + 0x1p-1000);
+    const int settles =
+        (4.0 * all <= value) & (ratio <= 0.25) & (last * ratio <= 0x1p-58 * value) & (value >= 0x1p-900);
+    return settles ? (next + last <= 0x1p-58 * value ? 4.0 : 8.0) : 0.0;
+}
+
+/* Where every step is an anchor; inf - inf is no remainder. */
+LRK_INLINE double lrk_rounded(lrk_dd value)
+{
+    return lrk_is_finite(value.hi) ? value.hi + value.lo : value.hi;
+}
+
+LRK_INLINE double lrk_sum4(const lrk_series *e, double j)
+{
+    return e->value.hi + (e->value.lo + j * (e->c1 + j * (e->c2 + j * (e->c3 + j * e->c4))));
+}
+
+LRK_INLINE double lrk_sum8(const lrk_series *e, double j)
+{
+    double p = e->c7 + j * e->c8;
+    p = e->c5 + j * (e->c6 + j * p);
+    p = e->c3 + j * (e->c4 + j * p);
+    return e->value.hi + (e->value.lo + j * (e->c1 + j * (e->c2 + j * p)));
 }
 
 /* ---- cosine with any number of cycles ----
    With c = 2 cycles, the distance of c u = c t / n to the nearest integer K is (c t - K n) / n: products and difference
-   are carried exactly, so the value is relative also at the inner zeros of the wave. The parity of K says on which side
-   of the wave t is. k[0]: c, k[1]: what span leaves of end - begin, k[2]: parity of the integers at which the value is
-   `base`. */
-LRK_INLINE double cosine_cycles_lane(const lrk_segment *s, const lrk_lane *lane, double i)
+   are carried in double-double, so the value is relative also at the inner zeros of the wave. The parity of K says on
+   which side of the wave t is. */
+
+static const char *cosine_cycles_prepare(lrk_segment *s, lrk_dd span)
 {
-    const double whole = lane->near + i;
-    const double t = whole + lane->near_part;
-    const double t_low = (whole - t) + lane->near_part;
-    const lrk_dd turns = lrk_two_product(s->k[0], t);
+    const char *broken = lrk_between(s, lrk_nears_zero(s));
+    if (broken != NULL) return broken;
+    if (!(s->param > 0.0 && s->param < 0x1p48)) return "cycles must be > 0 and < 2^48";
+    lrk_wave_prepare(s, span);
+    s->k[WAVE_TURNS] = 2.0 * s->param;
+    s->k[WAVE_PARITY] = s->falling;
+    s->k[WAVE_CROSSES] = lrk_crosses_zero(s);
+    s->falling = 0; /* the phase is counted from the beginning */
+    lrk_choose_width(s, s->span / (s->k[WAVE_TURNS] * (2.0 * LRK_QUARTER_HI)));
+    return NULL;
+}
+
+LRK_INLINE lrk_series cosine_cycles_series(const lrk_segment *s, lrk_dd t)
+{
+    const lrk_dd turns = lrk_two_product(s->k[WAVE_TURNS], t.hi);
     const double nearest = lrk_round(turns.hi / s->span);
     const lrk_dd back = lrk_two_product(nearest, s->span);
-    const lrk_dd low = lrk_two_sum(turns.lo, -back.lo);
-    const double rest = ((turns.hi - back.hi) + low.hi) + (low.lo + (s->k[0] * t_low - nearest * s->k[1]));
-    const double sine = lrk_sine(lrk_quotient((lrk_dd){rest < 0.0 ? -rest : rest, 0.0}, s->span, s->k[1])).hi;
-    const double w = sine * sine;
+    const lrk_dd low = lrk_two_sum(turns.lo, -back.lo), high = lrk_two_sum(turns.hi - back.hi, low.hi);
+    const lrk_dd rest =
+        lrk_two_sum(high.hi, high.lo + (low.lo + (s->k[WAVE_TURNS] * t.lo - nearest * s->k[WAVE_SPAN_LOW])));
+    const double side = rest.hi < 0.0 ? -1.0 : 1.0;
+    const lrk_dd x = lrk_quotient((lrk_dd){side * rest.hi, side * rest.lo}, s->span, s->k[WAVE_SPAN_LOW]);
     const double half = nearest * 0.5 - lrk_round(nearest * 0.5); /* 0 or +-1/2 */
-    const double odd = half * half * 4.0;
-    return lrk_blend(s, (odd == s->k[2] ? w : 1.0 - w) * (1.0 + s->k[3]) - s->k[3]);
+    const int turned = half * half * 4.0 != s->k[WAVE_PARITY];
+    const lrk_wave wave = lrk_wave_at(x, turned);
+
+    const double scale = 1.0 + s->k[WAVE_CROSSES];
+    const lrk_dd w = lrk_two_sum(scale * wave.weight.hi, -s->k[WAVE_CROSSES]);
+    const double step = s->k[WAVE_TURNS] * (2.0 * LRK_QUARTER_HI) / s->span, square = step * step;
+    const double size = 0.5 * s->gap * scale;
+    lrk_series e = {lrk_wave_value(s, (lrk_dd){w.hi, w.lo + scale * wave.weight.lo}), 0, 0, 0, 0, 0, 0, 0, 0};
+    e.c1 = size * step * (turned ? -side : side) * wave.sine;
+    e.c2 = size * square * wave.cosine * (1.0 / 2.0);
+    e.c3 = e.c1 * square * (-1.0 / 6.0);
+    e.c4 = e.c2 * square * (-1.0 / 12.0);
+    e.c5 = e.c3 * square * (-1.0 / 20.0);
+    e.c6 = e.c4 * square * (-1.0 / 30.0);
+    e.c7 = e.c5 * square * (-1.0 / 42.0);
+    e.c8 = e.c6 * square * (-1.0 / 56.0);
+    return e;
 }
 
 /* ---- powers ---- */
 
-/* 2^f - 1 for |f| <= 0.501, f = hi + lo; relative. */
-LRK_INLINE double lrk_exp2_minus_1(double hi, double lo)
+/* 2^f - 1 for |f| <= 0.501, f = hi + lo; relative, its own remainder to about 2^-56. */
+LRK_INLINE lrk_dd lrk_exp2_minus_1(lrk_dd f)
 {
     double p = 0x1.c4a378c357fb5p-36;
-    p = p * hi + 0x1.e9ed41bc2f328p-32;
-    p = p * hi + 0x1.e4cf105d577ffp-28;
-    p = p * hi + 0x1.b524eb2dd1f12p-24;
-    p = p * hi + 0x1.62c02242d1b01p-20;
-    p = p * hi + 0x1.ffcbfc6de698bp-17;
-    p = p * hi + 0x1.430912f86b79cp-13;
-    p = p * hi + 0x1.5d87fe78a3efcp-10;
-    p = p * hi + 0x1.3b2ab6fba4e79p-7;
-    p = p * hi + 0x1.c6b08d704a0c6p-5;
-    p = p * hi + 0x1.ebfbdff82c58fp-3;
-    return hi * LRK_LN2_HI + (hi * hi * p + lo * LRK_LN2_HI);
+    p = p * f.hi + 0x1.e9ed41bc2f328p-32;
+    p = p * f.hi + 0x1.e4cf105d577ffp-28;
+    p = p * f.hi + 0x1.b524eb2dd1f12p-24;
+    p = p * f.hi + 0x1.62c02242d1b01p-20;
+    p = p * f.hi + 0x1.ffcbfc6de698bp-17;
+    p = p * f.hi + 0x1.430912f86b79cp-13;
+    p = p * f.hi + 0x1.5d87fe78a3efcp-10;
+    p = p * f.hi + 0x1.3b2ab6fba4e79p-7;
+    p = p * f.hi + 0x1.c6b08d704a0c6p-5;
+    p = p * f.hi + 0x1.ebfbdff82c58fp-3;
+    const lrk_dd lead = lrk_two_product(f.hi, LRK_LN2_HI);
+    return lrk_quick_sum(lead.hi, lead.lo + (f.hi * f.hi * p + (f.lo * LRK_LN2_HI + f.hi * LRK_LN2_LO)));
+}
+
+/* The series of a (1 + q j)^p; a binomial one. */
+LRK_INLINE lrk_series lrk_binomial(lrk_dd value, double a, double q, double p)
+{
+    lrk_series e = {value, 0, 0, 0, 0, 0, 0, 0, 0};
+    e.c1 = a * p * q;
+    e.c2 = e.c1 * q * ((p - 1.0) * (1.0 / 2.0));
+    e.c3 = e.c2 * q * ((p - 2.0) * (1.0 / 3.0));
+    e.c4 = e.c3 * q * ((p - 3.0) * (1.0 / 4.0));
+    e.c5 = e.c4 * q * ((p - 4.0) * (1.0 / 5.0));
+    e.c6 = e.c5 * q * ((p - 5.0) * (1.0 / 6.0));
+    e.c7 = e.c6 * q * ((p - 6.0) * (1.0 / 7.0));
+    e.c8 = e.c7 * q * ((p - 7.0) * (1.0 / 8.0));
+    return e;
+}
+
+enum {
+    POWER_EXPONENT,
+    POWER_SPAN_LOW,      /* what span leaves of end - begin */
+    POWER_SPAN_EXPONENT, /* floor(log2 span) */
+    POWER_GAP_EXPONENT,  /* near that of gap */
+    POWER_FROM           /* 0 where the weight is x^p, 1 where it is 1 - x^p, -1 where it is 2 x^p - 1 */
+};
+
+/* `rising`: the zero of x^p is at the beginning. Across zero the error counts against the larger end value alone, so
+   any end can be the near one. */
+static const char *lrk_power_prepare(lrk_segment *s, lrk_dd span, int rising)
+{
+    const int crosses = lrk_crosses_zero(s);
+    const char *broken = lrk_between(s, crosses ? !rising : lrk_nears_zero(s));
+    if (broken != NULL) return broken;
+    if (!(s->param > 0.0)) return "power must be > 0";
+    s->k[POWER_EXPONENT] = lrk_clamp(s->param, 0.0, 0x1p100);
+    s->k[POWER_SPAN_LOW] = span.lo;
+    (void)lrk_mantissa(s->span, &s->k[POWER_SPAN_EXPONENT]);
+    if (s->gap != 0.0) (void)lrk_mantissa(lrk_magnitude(s->gap), &s->k[POWER_GAP_EXPONENT]);
+    s->k[POWER_GAP_EXPONENT] = lrk_clamp(s->k[POWER_GAP_EXPONENT], -1000.0, 1000.0);
+    s->k[POWER_FROM] = crosses ? -1.0 : s->falling == rising;
+    lrk_choose_width(s, s->span / (32.0 * (s->param < 1.0 ? 1.0 : s->param)));
+    return NULL;
 }
 
 /* base + gap w, w = x^p where x = 0 is the near end and 1 - x^p where it is the far one; x is the distance from the end
    with x = 0, y that from the other. x^p = 2^(p log2 x) with the logarithm in double-double: x = 2^e z, and
    s = (z - 1) / (z + 1) from the distances themselves, where z - 1 is -y / n for e = 0: that keeps 1 - x^p relative at
    x -> 1 as well. 1 - 2^f comes from 2^f - 1, never by subtraction. The product with the gap is put together from
-   mantissas and exponents, since x^p alone may underflow; w is then that product and the field gap 1.
-   k[0]: p, k[1]: mantissa of the span, k[2]: its exponent, k[3]: 1 where x = 0 is the near end, k[4], k[5]: mantissa
-   and exponent of what x^p is multiplied by, k[6]: what the mantissa of the span leaves, k[7]: 1 where the row
-   crosses zero. */
-LRK_INLINE double lrk_power(const lrk_segment *s, const lrk_lane *lane, double i)
+   mantissas and exponents, since x^p alone may underflow. */
+LRK_INLINE lrk_series lrk_power(const lrk_segment *s, lrk_dd near)
 {
-    const lrk_dd near = lrk_two_sum(lane->near + lane->sign * i, lane->near_part);
-    const lrk_dd far = lrk_two_sum(lane->far - lane->sign * i, lane->far_part);
-    const int direct = s->k[3] != 0.0;
+    const lrk_dd far = lrk_remaining(s->span, s->k[POWER_SPAN_LOW], near);
+    const double from = s->k[POWER_FROM];
+    const int direct = from <= 0.0;
     const double x = direct ? near.hi : far.hi, x_low = direct ? near.lo : far.lo;
     const double y = direct ? far.hi : near.hi, y_low = direct ? far.lo : near.lo;
-    const double n = s->k[1], n_low = s->k[6];
+    const double unit = lrk_pow2(-s->k[POWER_SPAN_EXPONENT]), n = s->span * unit, n_low = s->k[POWER_SPAN_LOW] * unit;
 
     /* x is 0 or at least 2^-1021 times a step, so never subnormal here; 1.5 * 2^52 again does int -> double. */
     const uint64_t bits = lrk_bits(x);
     double mantissa = lrk_from_bits((bits & 0xfffffffffffffu) | 0x3ff0000000000000u);
-    double e = (lrk_from_bits((bits >> 52) | 0x4338000000000000u) - LRK_ROUNDER) - (1023.0 + s->k[2]);
+    double e = (lrk_from_bits((bits >> 52) | 0x4338000000000000u) - LRK_ROUNDER) - (1023.0 + s->k[POWER_SPAN_EXPONENT]);
     const double ratio = mantissa / n;
     const double up = ratio < 0x1.6a09e667f3bcdp-1 ? 1.0 : 0.0, down = ratio > 0x1.6a09e667f3bcdp+0 ? 1.0 : 0.0;
     mantissa *= 1.0 + up - 0.5 * down;
     e = e - up + down;
 
     const int at_one = e == 0.0;
-    const double unit = lrk_pow2(-s->k[2]), x_unit = unit * lrk_pow2(-e);
+    const double x_unit = unit * lrk_pow2(-e);
     const double numerator = at_one ? -y * unit : mantissa - n;
     const double numerator_low = at_one ? -y_low * unit : x_low * x_unit - n_low;
     const lrk_dd sum = lrk_two_sum(mantissa, n);
@@ -223,60 +455,176 @@ LRK_INLINE double lrk_power(const lrk_segment *s, const lrk_lane *lane, double i
     const lrk_dd outer = lrk_quick_sum(LRK_LOG2_S1_HI, inner.hi);
     const lrk_dd log2_z = lrk_dd_multiply((lrk_dd){sh, sl}, (lrk_dd){outer.hi, outer.lo + (LRK_LOG2_S1_LO + inner.lo)});
     const lrk_dd total = lrk_two_sum(e, log2_z.hi);
-    const lrk_dd power = lrk_two_product(s->k[0], total.hi);
-    const double power_low = lrk_clamp(power.lo + s->k[0] * (total.lo + log2_z.lo), -1.0, 1.0);
+    const lrk_dd power = lrk_two_product(s->k[POWER_EXPONENT], total.hi);
+    const double power_low = lrk_clamp(power.lo + s->k[POWER_EXPONENT] * (total.lo + log2_z.lo), -1.0, 1.0);
 
+    /* w = from + sign t (1 + r) with t = 2^k; where w is x^p itself, k joins the exponent of the gap instead. */
     const double cut = power.hi < -4000.0 ? -4000.0 : power.hi;
     const double k = lrk_round(cut);
-    const lrk_dd f = lrk_two_sum(cut - k, power_low);
-    const double r = lrk_exp2_minus_1(f.hi, f.lo);
-    const double t = lrk_pow2(k < -1000.0 ? -1000.0 : k);
-    const double rising = lrk_scale(s->k[4] + s->k[4] * r, k + s->k[5]);
-    const double w = direct ? rising : (1.0 - t) - t * r;
-    return lrk_blend(s, w * (1.0 + s->k[7]) - s->k[7]);
+    const lrk_dd r = lrk_exp2_minus_1(lrk_two_sum(cut - k, power_low));
+    const double t = from == 0.0 ? 1.0 : lrk_pow2(k < -1000.0 ? -1000.0 : k) * (from < 0.0 ? 2.0 : -1.0);
+    const lrk_dd lead = lrk_two_sum(from, t), w = lrk_two_sum(lead.hi, t * r.hi);
+    const double w_low = w.lo + (lead.lo + t * r.lo);
+    const double gap_unit = lrk_pow2(-s->k[POWER_GAP_EXPONENT]);
+    const double gap = s->gap * gap_unit, gap_low = s->k[LRK_GAP_LOW] * gap_unit;
+    const lrk_dd product = lrk_two_product(gap, w.hi);
+    const lrk_factors size = lrk_factors_of(s->k[POWER_GAP_EXPONENT] + (from == 0.0 ? k : 0.0));
+    const double low = (product.lo + (gap * w_low + gap_low * w.hi)) * size.first * size.second + s->k[LRK_BASE_LOW];
+    const lrk_dd value = lrk_two_sum(s->base, product.hi * size.first * size.second);
+    const double a = gap * (t + t * r.hi) * size.first * size.second;
+    return lrk_binomial((lrk_dd){value.hi, value.lo + low}, a, (direct ? 1.0 : -1.0) / x, s->k[POWER_EXPONENT]);
 }
 
-LRK_INLINE double polynomial_lane(const lrk_segment *s, const lrk_lane *lane, double i)
+static const char *polynomial_prepare(lrk_segment *s, lrk_dd span)
 {
-    return lrk_power(s, lane, i);
+    return lrk_power_prepare(s, span, 0);
 }
 
-LRK_INLINE double power_ramp_lane(const lrk_segment *s, const lrk_lane *lane, double i)
+LRK_INLINE lrk_series polynomial_series(const lrk_segment *s, lrk_dd near)
 {
-    return lrk_power(s, lane, i);
+    return lrk_power(s, near);
 }
 
-/* ---- geometric, exponential: start 2^(rate t) ----
-   The rate is cut into k[0] + k[1] + k[2] of 23 bits each but for the last: with an index below 2^30 the first two
-   products are exact, and the exponent keeps about 2^-60 absolute up to the last int64 step. k[3]: mantissa of start,
-   k[4]: its exponent; k[5], k[6]: the rate as a double-double. */
-LRK_INLINE double lrk_grow(const lrk_segment *s, const lrk_lane *lane, double i)
+static const char *power_ramp_prepare(lrk_segment *s, lrk_dd span)
 {
-    const lrk_dd sum = lrk_two_sum(lane->exponent.hi, s->k[0] * i);
-    const double low = lrk_clamp(sum.lo + (lane->exponent.lo + (s->k[1] * i + s->k[2] * i)), -1.0, 1.0);
-    const double cut = lrk_clamp(sum.hi, -4000.0, 4000.0); /* 0 or inf lie far inside; beyond it `low` is noise */
-    const double k = lrk_round(cut);
-    const lrk_dd f = lrk_two_sum(cut - k, low);
-    const double r = lrk_exp2_minus_1(f.hi, f.lo);
-    return lrk_scale(s->k[3] + s->k[3] * r, k + s->k[4]);
+    return lrk_power_prepare(s, span, 1);
 }
 
-LRK_INLINE double geometric_lane(const lrk_segment *s, const lrk_lane *lane, double i)
+LRK_INLINE lrk_series power_ramp_series(const lrk_segment *s, lrk_dd near)
 {
-    return lrk_clamp(lrk_grow(s, lane, i), s->low, s->high);
-}
-
-LRK_INLINE double exponential_lane(const lrk_segment *s, const lrk_lane *lane, double i)
-{
-    return lrk_grow(s, lane, i);
+    return lrk_power(s, near);
 }
 
 /* ---- inverse_sqrt ----
-   Two roots rather than one of the quotient, which is subnormal for a tiny timescale. k[0]: sqrt(timescale). */
+   sqrt(timescale) / sqrt(t + timescale): two roots rather than one of the quotient, which is subnormal for a tiny
+   timescale. */
 
-LRK_INLINE double inverse_sqrt_lane(const lrk_segment *s, const lrk_lane *lane, double i)
+enum {
+    ROOT_HI, /* start sqrt(timescale) is (hi + lo) first second, the latter powers of two */
+    ROOT_LO,
+    ROOT_FIRST,
+    ROOT_SECOND
+};
+
+/* What `root`, the rounded square root of x, leaves. */
+LRK_INLINE double lrk_root_low(double root, lrk_dd x)
 {
-    return s->start * (s->k[0] / sqrt(lrk_near(lane, i) + s->param));
+    const lrk_dd back = lrk_two_product(root, root);
+    return (((x.hi - back.hi) - back.lo) + x.lo) / (2.0 * root);
+}
+
+static const char *inverse_sqrt_prepare(lrk_segment *s, lrk_dd span)
+{
+    (void)span;
+    double exponent, scale = 0.0;
+    if (!(s->param > 0.0)) return "timescale must be > 0";
+    double m = lrk_mantissa(s->param, &exponent);
+    if (exponent != 2.0 * lrk_round(0.5 * exponent)) {
+        m *= 2.0;
+        exponent -= 1.0;
+    }
+    double start = s->start == 0.0 ? 0.0 : lrk_mantissa(lrk_magnitude(s->start), &scale);
+    if (s->start < 0.0) start = -start;
+    const double root = sqrt(m);
+    const lrk_dd product = lrk_dd_multiply((lrk_dd){root, lrk_root_low(root, (lrk_dd){m, 0.0})}, (lrk_dd){start, 0.0});
+    s->k[ROOT_HI] = product.hi;
+    s->k[ROOT_LO] = product.lo;
+    const lrk_factors size = lrk_factors_of(0.5 * exponent + scale);
+    s->k[ROOT_FIRST] = size.first;
+    s->k[ROOT_SECOND] = size.second;
+    lrk_choose_width(s, 4.0 * s->param);
+    return NULL;
+}
+
+LRK_INLINE lrk_series inverse_sqrt_series(const lrk_segment *s, lrk_dd t)
+{
+    const lrk_dd sum = lrk_two_sum(t.hi, s->param);
+    const lrk_dd x = {sum.hi, sum.lo + t.lo};
+    const double root = sqrt(x.hi), root_low = lrk_root_low(root, x);
+    const double ratio = s->k[ROOT_HI] / root;
+    const lrk_dd back = lrk_two_product(ratio, root);
+    const double ratio_low = (((s->k[ROOT_HI] - back.hi) - back.lo) + (s->k[ROOT_LO] - ratio * root_low)) / root;
+    const double value = ratio * s->k[ROOT_FIRST] * s->k[ROOT_SECOND];
+    const double low = ratio_low * s->k[ROOT_FIRST] * s->k[ROOT_SECOND];
+    return lrk_binomial((lrk_dd){value, low}, value, 1.0 / x.hi, -0.5);
+}
+
+/* ---- geometric, exponential: start 2^(rate t) ---- */
+
+enum {
+    GROWTH_START,    /* mantissa of start ... */
+    GROWTH_EXPONENT, /* ... and its exponent */
+    GROWTH_RATE,     /* a double-double */
+    GROWTH_RATE_LOW
+};
+
+/* Rates beyond 2^100 give 0 or inf after one step; cut off so that no product overflows. */
+static void lrk_growth_prepare(lrk_segment *s, lrk_dd rate)
+{
+    if (lrk_magnitude(rate.hi) > 0x1p100) rate = (lrk_dd){lrk_clamp(rate.hi, -0x1p100, 0x1p100), 0.0};
+    s->k[GROWTH_START] = s->start == 0.0 ? 0.0 : lrk_mantissa(lrk_magnitude(s->start), &s->k[GROWTH_EXPONENT]);
+    if (s->start < 0.0) s->k[GROWTH_START] = -s->k[GROWTH_START];
+    s->k[GROWTH_RATE] = rate.hi;
+    s->k[GROWTH_RATE_LOW] = rate.lo;
+    lrk_choose_width(s, 1.0 / lrk_magnitude(rate.hi * LRK_LN2_HI));
+}
+
+LRK_INLINE lrk_series lrk_grow(const lrk_segment *s, lrk_dd t)
+{
+    const lrk_dd exponent = lrk_dd_multiply((lrk_dd){s->k[GROWTH_RATE], s->k[GROWTH_RATE_LOW]}, t);
+    const double cut = lrk_clamp(exponent.hi, -4000.0, 4000.0); /* 0 or inf lie far inside; beyond it lo is noise */
+    const double k = lrk_round(cut);
+    const lrk_factors size = lrk_factors_of(k + s->k[GROWTH_EXPONENT]);
+    const lrk_dd r = lrk_exp2_minus_1(lrk_two_sum(cut - k, lrk_clamp(exponent.lo, -1.0, 1.0)));
+    const lrk_dd factor = lrk_quick_sum(1.0, r.hi), product = lrk_two_product(s->k[GROWTH_START], factor.hi);
+    const double value = product.hi * size.first * size.second;
+    const double low = (product.lo + s->k[GROWTH_START] * (factor.lo + r.lo)) * size.first * size.second;
+    const double g = s->k[GROWTH_RATE] * LRK_LN2_HI;
+    lrk_series e = {{value, low}, 0, 0, 0, 0, 0, 0, 0, 0};
+    e.c1 = value * g;
+    e.c2 = e.c1 * g * (1.0 / 2.0);
+    e.c3 = e.c2 * g * (1.0 / 3.0);
+    e.c4 = e.c3 * g * (1.0 / 4.0);
+    e.c5 = e.c4 * g * (1.0 / 5.0);
+    e.c6 = e.c5 * g * (1.0 / 6.0);
+    e.c7 = e.c6 * g * (1.0 / 7.0);
+    e.c8 = e.c7 * g * (1.0 / 8.0);
+    return e;
+}
+
+static const char *geometric_prepare(lrk_segment *s, lrk_dd span)
+{
+    const char *broken = lrk_between(s, 0);
+    if (broken != NULL) return broken;
+    if (!(s->start > 0.0 ? s->stop > 0.0 : s->start < 0.0 && s->stop < 0.0))
+        return "start and stop must be both > 0 or both < 0";
+    const lrk_dd from = lrk_dd_log2(lrk_magnitude(s->start)), to = lrk_dd_log2(lrk_magnitude(s->stop));
+    lrk_growth_prepare(s, lrk_dd_divide(lrk_dd_add(to, (lrk_dd){-from.hi, -from.lo}), span));
+    return NULL;
+}
+
+LRK_INLINE lrk_series geometric_series(const lrk_segment *s, lrk_dd t)
+{
+    return lrk_grow(s, t);
+}
+
+static const char *exponential_prepare(lrk_segment *s, lrk_dd span)
+{
+    (void)span;
+    if (!(s->param > 0.0)) return "gamma must be > 0";
+    if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "every must be > 0";
+    const lrk_dd rate = lrk_dd_log2(s->param);
+    if (s->every >= 0x1p-100 || rate.hi == 0.0) {
+        lrk_growth_prepare(s, lrk_dd_divide(rate, (lrk_dd){s->every, 0.0}));
+    } else { /* the quotient may overflow */
+        lrk_growth_prepare(s, (lrk_dd){rate.hi < 0.0 ? -0x1p100 : 0x1p100, 0.0});
+    }
+    return NULL;
+}
+
+LRK_INLINE lrk_series exponential_series(const lrk_segment *s, lrk_dd t)
+{
+    return lrk_grow(s, t);
 }
 
 /* ---- stairs: one value for `every` steps ---- */
@@ -287,6 +635,13 @@ typedef struct lrk_stair {
     double high;
 } lrk_stair;
 
+static const char *constant_prepare(lrk_segment *s, lrk_dd span)
+{
+    (void)s;
+    (void)span;
+    return NULL;
+}
+
 LRK_INLINE double constant_stair(const lrk_segment *s, const double *values, lrk_stair k)
 {
     (void)values;
@@ -294,9 +649,21 @@ LRK_INLINE double constant_stair(const lrk_segment *s, const double *values, lrk
     return s->start;
 }
 
+static const char *hold_prepare(lrk_segment *s, lrk_dd span)
+{
+    return constant_prepare(s, span);
+}
+
 LRK_INLINE double hold_stair(const lrk_segment *s, const double *values, lrk_stair k)
 {
     return constant_stair(s, values, k);
+}
+
+static const char *values_prepare(lrk_segment *s, lrk_dd span)
+{
+    (void)span;
+    if (s->count[0] < 1) return "array must have at least one value";
+    return s->every > 0.0 && lrk_is_finite(s->every) ? NULL : "every must be > 0";
 }
 
 LRK_INLINE double values_stair(const lrk_segment *s, const double *values, lrk_stair k)
@@ -304,7 +671,20 @@ LRK_INLINE double values_stair(const lrk_segment *s, const double *values, lrk_s
     return values[s->child[0] + (k.high == 0.0 && k.low < s->count[0] ? k.low : s->count[0] - 1)];
 }
 
-/* start gamma^k in double-double, rounded once: gamma^1 is gamma. k[0], k[1]: log2 gamma. */
+enum { STEP_RATE, STEP_RATE_LOW }; /* log2 gamma */
+
+static const char *step_prepare(lrk_segment *s, lrk_dd span)
+{
+    (void)span;
+    if (!(s->param > 0.0)) return "gamma must be > 0";
+    if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "step_size must be > 0";
+    const lrk_dd rate = lrk_dd_log2(s->param);
+    s->k[STEP_RATE] = rate.hi;
+    s->k[STEP_RATE_LOW] = rate.lo;
+    return NULL;
+}
+
+/* start gamma^k in double-double, rounded once: gamma^1 is gamma. */
 static double step_stair(const lrk_segment *s, const double *values, lrk_stair k)
 {
     (void)values;
@@ -312,7 +692,7 @@ static double step_stair(const lrk_segment *s, const double *values, lrk_stair k
     const double low = (double)(k.low & 0xffffffff), high = (double)(k.low >> 32) * 0x1p32;
     const lrk_dd count = lrk_dd_add(lrk_quick_sum(high, low), (lrk_dd){lrk_clamp(k.high, 0.0, 0x1p100) * 0x1p62, 0.0});
     double exponent, scale;
-    const lrk_dd log2_power = lrk_dd_multiply((lrk_dd){s->k[0], s->k[1]}, count);
+    const lrk_dd log2_power = lrk_dd_multiply((lrk_dd){s->k[STEP_RATE], s->k[STEP_RATE_LOW]}, count);
     const lrk_dd power = lrk_dd_exp2(log2_power, &exponent);
     const double mantissa = lrk_mantissa(s->start < 0.0 ? -s->start : s->start, &scale);
     const double value = lrk_scale(lrk_dd_multiply(power, (lrk_dd){mantissa, 0.0}).hi, exponent + scale);

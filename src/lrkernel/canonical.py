@@ -167,7 +167,7 @@ def _checked(rows: list[Row], path: str, depth: int) -> Schedule:
             raise ValueError(f"{here} must be the last segment and not the first, as a hold")
         if following is not None and following <= row.begin:
             raise ValueError(f"{here}.begin must be < the next one, got {row.begin} and {following}")
-        needs_end = KIND[row.shape] in ("lane", "block") and row.shape not in (ID["exponential"], ID["inverse_sqrt"])
+        needs_end = KIND[row.shape] in ("lane", "table", "series") and row.shape not in (ID["exponential"], ID["inverse_sqrt"])
         has_end = needs_end or row.shape == ID["values"] or (KIND[row.shape] == "node" and _natural(row) is not None)
         if has_end != (row.end is not None):
             raise ValueError(f"{here}.end must {'' if has_end else 'not '}be given")

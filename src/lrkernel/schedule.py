@@ -959,7 +959,9 @@ def _stretched(schedule: Schedule, total: Boundary, length: Boundary) -> Schedul
 
 def _is_flat(row: Row) -> bool:
     """The value is `start` all along."""
-    return row.shape == CONSTANT or (KIND[row.shape] in ("lane", "block") and row.end is not None and row.start == row.stop)
+    return row.shape == CONSTANT or (
+        KIND[row.shape] in ("lane", "table", "series") and row.end is not None and row.start == row.stop
+    )
 
 
 def _settled(row: Row) -> Boundary | None:

@@ -95,6 +95,40 @@ def test_every_step_of_small_spans(level: str) -> None:
                 assert ulp.distance(value, model(t)) <= bound, f"{expression} at {t}"
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cosine(0.1, 0.0, 3000)",
+        "cosine(0.1, 0.0, 3000, 1.5)",
+        "cosine(-0.1, 0.7, 3000, 1.5)",
+        "polynomial(0.1, 0.0, 3000, 2.5)",
+        "polynomial(0.0, 0.1, 3000, 7.0)",
+        "power_ramp(0.1, 0.0, 3000, 0.5)",
+        "power_ramp(0.1, -0.7, 3000, 3.0)",
+        "geometric(0.1, 1e-7, 3000)",
+        "exponential(0.1, 0.97)",
+        "inverse_sqrt(0.1, 70)",
+    ],
+)
+def test_every_step_across_blocks(expression: str, level: str, errors: Errors) -> None:
+    """Steps of a series, steps by themselves and what lies between, none left out."""
+    case = Case(expression)
+    schedule = build(case)
+    [row] = {ROWS[shape].name for shape in rows_of(schedule) if ROWS[shape].name != "hold"}
+    bound = max(ROWS[shape].ulp for shape in rows_of(schedule))
+    scale = mpf(0.7) if "-0." in expression else None
+    for t, (value, wanted) in enumerate(zip(schedule.values(3000).tolist(), every_step(expression), strict=True)):
+        error = ulp.distance(value, wanted, scale)
+        errors.saw(row, level, error, bound)
+        assert error <= bound, f"{expression} at {t}"
+
+
+@cache
+def every_step(expression: str) -> list[mpf]:
+    model = eval(expression, vars(oracle).copy())
+    return [model(t) for t in range(3000)]
+
+
 BUILDERS = [
     "warmup_cosine(0.001, 1000, 10000000)",
     "warmup_cosine(0.001, 1000, 10000000, floor=1e-05, init=1e-07)",

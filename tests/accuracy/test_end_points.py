@@ -39,6 +39,24 @@ def test_geometric(ends: tuple[float, float], steps: int, level: str) -> None:
     ends_exactly(lrk.geometric(*ends, steps), *ends, steps)
 
 
+@pytest.mark.parametrize("ends", ENDS)
+def test_no_curve_leaves_the_range_of_its_ends(ends: tuple[float, float], level: str) -> None:
+    """Where it touches an end, inside or at it, the last rounding must not go beyond."""
+    start, stop = ends
+    for steps in (3, 255, 1000, 33907, 10**6 + 3, 10**15 + 37):
+        curves = [lrk.linear(start, stop, steps), *(lrk.cosine(start, stop, steps, cycles=c) for c in (0.5, 1.5, 20.0))]
+        for power in (0.3, 1.0, 2.0, 7.3):
+            curves += [lrk.polynomial(start, stop, steps, power), lrk.power_ramp(start, stop, steps, power)]
+        if start * stop > 0.0:
+            curves.append(lrk.geometric(start, stop, steps))
+        touches = {min(max(steps * k // 40 - 300, 0), steps) for k in range(41)}
+        for curve in curves:
+            for first in touches:
+                values = curve.values(first, first + 600)
+                assert min(ends) <= values.min(), f"{curve!r} after {first}"
+                assert values.max() <= max(ends), f"{curve!r} after {first}"
+
+
 def test_whole_cycles_end_where_they_began(level: str) -> None:
     for cycles in (1, 2.0, 17):
         ends_exactly(lrk.cosine(0.1, 0.003, 1000, cycles=cycles), 0.1, 0.1, 1000)

@@ -206,7 +206,7 @@ def test_ids_are_kept() -> None:
 
 def test_a_row_is_complete() -> None:
     for shape in lrk.SHAPES:
-        assert shape.kind in {"lane", "block", "stair", "node"}
+        assert shape.kind in {"lane", "table", "series", "stair", "node"}
         assert 0.0 <= shape.ulp <= 8.0
         assert shape.formula
         assert shape.call

@@ -79,7 +79,7 @@ int lrk_use_level(int level);
 typedef struct lrk_shape_info {
     int32_t id;
     const char *name;
-    const char *kind; /* "lane", "block", "stair" or "node" */
+    const char *kind; /* "lane", "table", "series", "stair" or "node" */
     double ulp;
     const char *call;
     const char *formula;
