@@ -8,7 +8,7 @@ from setuptools.command.build_ext import build_ext
 
 # Contraction stays off: a fused multiply-add changes bits. For the same reason never -ffast-math or -march=native.
 FLAGS = {
-    "unix": ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"],
+    "unix": ["-O3", "-std=c11", "-pthread", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"],
     "mingw32": ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"],
     "msvc": ["/O2", "/fp:precise", "/std:c11"],
 }
@@ -18,6 +18,8 @@ SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 class BuildExt(build_ext):
     def build_extensions(self) -> None:
         for extension in self.extensions:
+            if self.compiler.compiler_type == "unix":
+                extension.extra_link_args += ["-pthread"]
             extension.extra_compile_args += FLAGS.get(self.compiler.compiler_type, [])
             if os.environ.get("LRKERNEL_SANITIZE"):
                 extension.extra_compile_args += SANITIZE
@@ -27,7 +29,7 @@ class BuildExt(build_ext):
 
 core = Extension(
     "lrkernel._core",
-    ["kernels/_core.pyx", "kernels/lrk.c"],
+    ["kernels/_core.pyx", "kernels/lrk.c", "kernels/batch.c", "kernels/pool.c"],
     include_dirs=["kernels", "src/lrkernel/include", "src"],
     # What is listed here triggers a rebuild and travels in the sdist, which has no MANIFEST.in.
     depends=[

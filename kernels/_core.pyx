@@ -52,6 +52,22 @@ cdef extern from "lrkernel.h" nogil:
     int lrk_shape_count()
     const lrk_shape_info *lrk_shape(int index)
 
+cdef extern from "batch.h" nogil:
+    ctypedef struct lrk_batch:
+        const lrk_table *tables
+        int64_t table_count
+        const int64_t *first
+        const int64_t *rows
+        const int64_t *steps
+        int64_t start
+        int64_t stride
+        int64_t count
+        void *out
+        int64_t row_gap
+        int64_t gap
+        size_t size
+    void lrk_fill_batch(const lrk_batch *batch, int threads)
+
 Shape = namedtuple("Shape", "id name kind ulp call formula")
 
 
@@ -207,19 +223,23 @@ cdef class Table:
         """All but a Python int in range; ``Schedule`` takes arrays and names what is wrong."""
         raise TypeError(f"step must be an int from 0 to 2^63 - 1, got {step!r}")
 
-    def _fill_double(self, int64_t start, int64_t stride, double[:] out):
+    def _fill_double(self, int64_t start, int64_t stride, double[:] out, int threads):
         """Write the steps start, start + stride, ... to a float64 buffer; they are valid int64 steps."""
-        cdef int64_t gap = out.strides[0] // <int64_t> sizeof(double)
+        cdef lrk_table table = _table(self)
+        cdef lrk_batch batch
         if out.shape[0]:
+            batch = _batch(&table, 1, start, stride, out.shape[0], &out[0], 0, out.strides[0], sizeof(double))
             with nogil:
-                self.fill(start, stride, out.shape[0], &out[0], gap)
+                lrk_fill_batch(&batch, threads)
 
-    def _fill_single(self, int64_t start, int64_t stride, float[:] out):
+    def _fill_single(self, int64_t start, int64_t stride, float[:] out, int threads):
         """The same to a float32 buffer."""
-        cdef int64_t gap = out.strides[0] // <int64_t> sizeof(float)
+        cdef lrk_table table = _table(self)
+        cdef lrk_batch batch
         if out.shape[0]:
+            batch = _batch(&table, 1, start, stride, out.shape[0], &out[0], 0, out.strides[0], sizeof(float))
             with nogil:
-                self.fill_float(start, stride, out.shape[0], &out[0], gap)
+                lrk_fill_batch(&batch, threads)
 
     def _gather(self, const int64_t[::1] steps, double[::1] out):
         """Write the values of steps in any order."""
@@ -243,6 +263,25 @@ cdef inline lrk_table _table(Table self) noexcept nogil:
     table.values = self.data
     table.root = self.root
     return table
+
+
+cdef lrk_batch _batch(
+    const lrk_table *tables, int64_t table_count, int64_t start, int64_t stride, int64_t count,
+    void *out, Py_ssize_t row_bytes, Py_ssize_t step_bytes, size_t size,
+) noexcept nogil:
+    """A range of steps of tables that fill one row each; the distances in bytes are multiples of the size of a value."""
+    cdef lrk_batch batch
+    batch.tables = tables
+    batch.table_count = table_count
+    batch.first = batch.rows = batch.steps = NULL
+    batch.start = start
+    batch.stride = stride
+    batch.count = count
+    batch.out = out
+    batch.row_gap = row_bytes // <Py_ssize_t> size
+    batch.gap = step_bytes // <Py_ssize_t> size
+    batch.size = size
+    return batch
 
 
 cdef int _set_row(Table self, Py_ssize_t index, object row, Py_ssize_t *offset, int64_t *values_offset) except -1:
@@ -325,6 +364,105 @@ cdef object _joined(list arrays):
     import numpy
 
     return numpy.concatenate(arrays)
+
+
+# ---- many tables ----
+
+cdef class Rows:
+    """The tables of the rows of a matrix; equal ones are evaluated once and copied. ``ScheduleBatch`` is the public face."""
+
+    cdef tuple tables  # keeps alive what the pointers point to
+    cdef lrk_table *table
+    cdef int64_t table_count
+    cdef int64_t *first  # as in lrk_batch, the rows behind it
+    cdef int64_t *rows
+
+    def __cinit__(self, tuple tables):
+        cdef Py_ssize_t row, k = 0
+        self.tables = tables
+        found = _by_value(tables)
+        self.table_count = len(found)
+        self.table = <lrk_table *> calloc(len(found) + 1, sizeof(lrk_table))
+        self.first = <int64_t *> calloc(len(found) + 1 + len(tables), sizeof(int64_t))
+        if self.table == NULL or self.first == NULL:
+            raise MemoryError
+        self.rows = self.first + len(found) + 1
+        for same in found:
+            self.table[k] = _table(tables[same[0]])
+            self.first[k + 1] = self.first[k]
+            for row in same:
+                self.rows[self.first[k + 1]] = row
+                self.first[k + 1] += 1
+            k += 1
+
+    def __dealloc__(self):
+        free(self.table)
+        free(self.first)
+
+    @property
+    def distinct(self):
+        """How many tables are evaluated."""
+        return self.table_count
+
+    def fill_double(self, int64_t start, int64_t stride, double[:, :] out, int threads):
+        """Write the steps start, start + stride, ... of every table to its row of a float64 buffer."""
+        cdef lrk_batch batch
+        self.check(out.shape[0])
+        if out.shape[0] and out.shape[1]:
+            batch = self.batch(start, stride, out.shape[1], &out[0, 0], out.strides[0], out.strides[1], sizeof(double))
+            with nogil:
+                lrk_fill_batch(&batch, threads)
+
+    def fill_single(self, int64_t start, int64_t stride, float[:, :] out, int threads):
+        """The same to a float32 buffer."""
+        cdef lrk_batch batch
+        self.check(out.shape[0])
+        if out.shape[0] and out.shape[1]:
+            batch = self.batch(start, stride, out.shape[1], &out[0, 0], out.strides[0], out.strides[1], sizeof(float))
+            with nogil:
+                lrk_fill_batch(&batch, threads)
+
+    def gather(self, const int64_t[::1] steps, double[:, ::1] out, int threads):
+        """Write the values of steps in any order."""
+        cdef lrk_batch batch
+        self.check(out.shape[0])
+        if out.shape[1] != steps.shape[0]:
+            raise ValueError(f"out must have {steps.shape[0]} columns, got {out.shape[1]}")
+        if out.shape[0] and out.shape[1]:
+            batch = self.batch(0, 1, out.shape[1], &out[0, 0], out.strides[0], sizeof(double), sizeof(double))
+            batch.steps = &steps[0]
+            with nogil:
+                lrk_fill_batch(&batch, threads)
+
+    cdef int check(self, Py_ssize_t rows) except -1:
+        if rows != len(self.tables):
+            raise ValueError(f"out must have {len(self.tables)} rows, got {rows}")
+        return 0
+
+    cdef lrk_batch batch(
+        self, int64_t start, int64_t stride, int64_t count, void *out, Py_ssize_t row_bytes, Py_ssize_t step_bytes, size_t size
+    ) noexcept:
+        cdef lrk_batch batch = _batch(self.table, self.table_count, start, stride, count, out, row_bytes, step_bytes, size)
+        if self.table_count < len(self.tables):
+            batch.first = self.first
+            batch.rows = self.rows
+        return batch
+
+
+cdef list _by_value(tuple tables):
+    """The indices of equal tables, table by table; labels do not count."""
+    cdef Table table
+    cdef Py_ssize_t row
+    cdef dict found = {}, known = {}
+    for row in range(len(tables)):
+        table = tables[row]
+        same = known.get(id(table))
+        if same is None:
+            segments = (<const char *> table.segments)[:table.total * sizeof(lrk_segment)]
+            key = segments if table.values is None else (segments, bytes(table.values))
+            same = known[id(table)] = found.setdefault(key, [])
+        same.append(row)
+    return list(found.values())
 
 
 # ---- the position of a scheduler ----

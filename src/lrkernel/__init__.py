@@ -13,6 +13,7 @@ from . import builders as _builders
 from . import named as _named
 from . import shapes as _shapes
 from ._core import LEVELS, SHAPES, use_level
+from .batch import ScheduleBatch, sweep
 from .builders import *  # noqa: F403
 from .named import *  # noqa: F403
 from .optimizer import update_optimizer
@@ -53,9 +54,11 @@ __all__ = [
     "Proportional",
     "ReduceOnPlateau",
     "Schedule",
+    "ScheduleBatch",
     "Scheduler",
     "get_include",
     "sequence",
+    "sweep",
     "update_optimizer",
     "use_level",
 ]

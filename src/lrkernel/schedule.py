@@ -5,6 +5,7 @@ Everything here works on rows, the tuples that `Table` lowers to compiled segmen
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 MAX_THREADS = 1024
 MOST_VALUES = 2**59  # NumPy's own limit is 2^63 bytes
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
-THREADS_FROM = 1 << 21  # steps; below, starting a second thread costs more than it saves
+THREADS_FROM = 1 << 17  # values; below, there are no two pieces worth dividing
 
 ID = {shape.name: shape.id for shape in SHAPES}
 NAME = {shape.id: shape.name for shape in SHAPES}
@@ -186,7 +187,8 @@ class Schedule(Table):
         out : ndarray of shape (n,), optional
             Written and returned; may be strided.
         threads : int, optional
-            1 to 1024 threads, on ranges that share no step. By default one for short ranges, else one per available core.
+            At most this many, 1 to 1024, on ranges that share no step; one while another call has them. By default one for short
+            ranges, else one per available core.
 
         Returns
         -------
@@ -207,26 +209,56 @@ class Schedule(Table):
         >>> lrk.linear(0.0, 1.0, 4).values(4, -1, -2)
         array([1. , 0.5, 0. ])
         """
-        first, gap, count = _range(start, stop, stride)
-        buffer = _buffer(count, dtype, out)
-        workers = _workers(threads, count)
-        fill = self._fill_double if buffer.dtype == np.float64 else self._fill_single
-        target = buffer
-        if buffer.strides[0] % buffer.itemsize or not buffer.flags.aligned:  # a field of a packed structure
-            target = np.empty(count, buffer.dtype)
-        if workers == 1:
-            fill(first, gap, target)
-        else:
-            from concurrent.futures import ThreadPoolExecutor  # 10 ms of imports that most processes never need
-
-            cuts = [count * k // workers for k in range(workers + 1)]
-            with ThreadPoolExecutor(workers) as pool:
-                parts = [pool.submit(fill, first + gap * low, gap, target[low:high]) for low, high in pairwise(cuts) if low < high]
-            for part in parts:
-                part.result()
+        first, gap, count = range_of(start, stop, stride)
+        buffer = buffer_of((count,), dtype, out)
+        workers, target = threads_of(threads, count), plain(buffer)
+        (self._fill_double if target.dtype == np.float64 else self._fill_single)(first, gap, target, workers)
         if target is not buffer:
             buffer[...] = target
         return buffer
+
+    def blocks(
+        self,
+        start: Number,
+        stop: Number,
+        size: Number,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        out: npt.NDArray[Any] | None = None,
+        threads: int | None = None,
+    ) -> Iterator[npt.NDArray[Any]]:
+        """The values of the steps from `start` to before `stop`, `size` at a time, for more of them than memory holds.
+
+        Parameters
+        ----------
+        start, stop : int
+            0 <= start, stop <= 2^63; no blocks where stop <= start.
+        size : int
+            Steps per block, at least 1; the last block has what is left.
+        dtype, threads
+            As for ``values``.
+        out : ndarray of shape (size,), optional
+            Each block is then written to the front of it, over the one before. By default each block is an array of its own.
+
+        Returns
+        -------
+        iterator of ndarrays
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for ``values``, when called and not at the first block; for a `size` below 1.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> for block in lrk.linear(0.0, 1.0, 4).blocks(0, 5, 2):
+        ...     print(block)
+        [0.   0.25]
+        [0.5  0.75]
+        [1.]
+        """
+        return blocks_of(self.values, start, stop, size, (), dtype, out, threads)
 
     # ---- composition ----
 
@@ -763,7 +795,7 @@ class Schedule(Table):
 # ---- ranges and buffers ----
 
 
-def _range(start: object, stop: object, stride: object) -> tuple[int, int, int]:
+def range_of(start: object, stop: object, stride: object) -> tuple[int, int, int]:
     """First step, stride and number of steps."""
     if stop is None:
         if stride is not None:
@@ -783,7 +815,8 @@ def _range(start: object, stop: object, stride: object) -> tuple[int, int, int]:
     return first, gap if count > 1 else 1, count
 
 
-def _buffer(count: int, dtype: npt.DTypeLike | None, out: object) -> npt.NDArray[Any]:
+def buffer_of(shape: tuple[int, ...], dtype: npt.DTypeLike | None, out: object) -> npt.NDArray[Any]:
+    """`out`, or a new array where that is None."""
     try:
         wanted = None if dtype is None else np.dtype(dtype)
     except TypeError:
@@ -791,34 +824,75 @@ def _buffer(count: int, dtype: npt.DTypeLike | None, out: object) -> npt.NDArray
     if wanted is not None and wanted not in FLOATS:
         raise ValueError(f"dtype must be float64 or float32, got {wanted}")
     if out is None:
-        if count > MOST_VALUES:
-            raise ValueError(f"stop must leave at most 2^59 steps for one array, got {count}")
-        return np.empty(count, wanted or np.float64)
+        if math.prod(shape) > MOST_VALUES:
+            raise ValueError(f"stop must leave at most 2^59 values for one array, got {math.prod(shape)}")
+        return np.empty(shape, wanted or np.float64)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, got {shown(out)}")
     if out.dtype not in FLOATS:
         raise ValueError(f"out must have dtype float64 or float32, got {out.dtype}")
     if wanted is not None and out.dtype != wanted:
         raise ValueError(f"out must have dtype {wanted}, got {out.dtype}")
-    if out.shape != (count,):
-        raise ValueError(f"out must have shape {(count,)}, got {out.shape}")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {shape}, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    if count > 1 and abs(out.strides[0]) < out.itemsize:
-        raise ValueError(f"out must not overlap itself, got a stride of {out.strides[0]} bytes")
+    extent = out.itemsize  # of what lies within one item of an axis
+    for stride, count in sorted((abs(stride), count) for stride, count in zip(out.strides, shape, strict=True) if count > 1):
+        if stride < extent and out.size:
+            raise ValueError(f"out must not overlap itself, got a stride of {stride} bytes")
+        extent += stride * (count - 1)
     return out
 
 
-def _workers(threads: object, count: int) -> int:
+def plain(buffer: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What the core can write: the buffer itself, but for a field of a packed structure another one of its shape."""
+    if buffer.flags.aligned and not any(stride % buffer.itemsize for stride in buffer.strides):
+        return buffer
+    return np.empty(buffer.shape, buffer.dtype)
+
+
+def threads_of(threads: object, count: int) -> int:
+    """How many threads write `count` values."""
     if threads is None:
-        if count < THREADS_FROM:
-            return 1
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(cores, max(1, count // (THREADS_FROM // 2)))
+        return 1 if count < THREADS_FROM else min(_cores(), MAX_THREADS)
     number = whole("threads", threads, 1)
     if number > MAX_THREADS:
         raise ValueError(f"threads must be <= {MAX_THREADS}, got {shown(threads)}")
-    return max(1, min(number, count))
+    return number
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def blocks_of(
+    values: Callable[..., npt.NDArray[Any]],
+    start: object,
+    stop: object,
+    size: object,
+    rows: tuple[int, ...],
+    dtype: npt.DTypeLike | None,
+    out: object,
+    threads: object,
+) -> Iterator[npt.NDArray[Any]]:
+    """What `values` gives of the steps from `start` to before `stop`, `size` at a time; checked before the first block is made."""
+    first, _, count = range_of(start, whole("stop", stop), None)
+    most = whole("size", size, 1)
+    buffer = None if out is None else buffer_of((*rows, most), dtype, out)
+    kind = buffer_of((*rows, 0), dtype, None).dtype if buffer is None else buffer.dtype
+    threads_of(threads, most)
+
+    def made() -> Iterator[npt.NDArray[Any]]:
+        for low in range(first, first + count, most):
+            high = min(low + most, first + count)
+            target = None if buffer is None else buffer[..., : high - low]
+            yield values(low, high, dtype=kind, out=target, threads=threads)
+
+    return made()
 
 
 # ---- rows ----

@@ -27,6 +27,9 @@ def compiler() -> str:
     raise FileNotFoundError("no C compiler: building lrkernel needs one, and so do its tests")
 
 
+THREADS: list[str | Path] = [HERE / "threads.c", *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c")), "-lm", "-pthread"]
+
+
 def compiled(folder: Path, *arguments: str | Path) -> Path:
     """The program or object that the compiler makes of the arguments."""
     target = folder / "made"
@@ -36,7 +39,9 @@ def compiled(folder: Path, *arguments: str | Path) -> Path:
 
 
 def output(program: Path, *arguments: str, **environment: str) -> str:
-    run = subprocess.run([str(program), *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    run = subprocess.run(
+        [str(program), *arguments], capture_output=True, text=True, check=False, timeout=300, env={**os.environ, **environment}
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
@@ -52,6 +57,16 @@ def test_every_shape_level_length_stride_and_gap_under_the_sanitisers(tmp_path: 
     assert shapes == len(lrk.SHAPES)
     assert levels == len(lrk._core.runnable_levels())
     assert tables > 600
+
+
+def test_threads_race_for_nothing(tmp_path: Path) -> None:
+    checked = compiled(tmp_path, *CORE, *STRICT, "-O1", "-g", "-fsanitize=thread", *THREADS)
+    assert output(checked, "20", "no forks", TSAN_OPTIONS="halt_on_error=1") == "4 callers, 20 rounds: all bits equal\n"
+
+
+def test_threads_survive_forks(tmp_path: Path) -> None:
+    program = compiled(tmp_path, *CORE, *STRICT, "-O2", *THREADS)
+    assert output(program, "20") == "4 callers, 20 rounds: all bits equal\n"
 
 
 def test_the_core_calls_nothing_but_sqrt_and_memory(tmp_path: Path) -> None:

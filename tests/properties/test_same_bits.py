@@ -232,6 +232,49 @@ def test_threads_share_long_runs(expression: str) -> None:
     assert (np.concatenate(chunks).view(np.uint64) == want).all()
 
 
+@settings(max_examples=100)
+@given(st.lists(expressions, min_size=1, max_size=6), st.integers(0, 2**63 - 200), st.integers(1, 150), st.sampled_from(STRIDES))
+def test_a_batch_has_the_bits_of_its_schedules(chosen: list[str], far: int, n: int, stride: int) -> None:
+    """In any order, with some twice, by every route and level."""
+    schedules = [library(expression) for expression in [*chosen, *chosen[::2]]]
+    batch = lrk.ScheduleBatch(schedules)
+    for start in starts(chosen[0], far, n):
+        steps = np.arange(start, start + n)
+        want = [bits(schedule.values(start, start + n)) for schedule in schedules]
+        begin, stop = (start, start + n) if stride > 0 else (start + n - 1, start - 1)
+        for level in lrk._core.runnable_levels():
+            lrk.use_level(level)
+            for threads in (None, 1, 2, 3):
+                assert [bits(row) for row in batch.values(start, start + n, threads=threads)] == want
+        lrk.use_level(None)
+        assert [bits(row) for row in batch(steps)] == want
+        assert [bits(row) for row in batch(steps[::-1])] == [row[::-1] for row in want]
+        assert bits(batch(start)) == [row[0] for row in want]
+        assert [bits(row) for row in batch.values(begin, stop, stride)] == [row[::stride] for row in want]
+        blocks = list(batch.blocks(start, start + n, n // 3 + 1))
+        assert [bits(row) for row in np.concatenate(blocks, axis=-1)] == want
+        holes = np.full((n, 2 * len(batch)), np.nan, np.float32)
+        narrow = batch.values(start, start + n, out=holes[:, ::2].T)
+        assert [row.tobytes() for row in narrow] == [s.values(start, start + n, dtype="f4").tobytes() for s in schedules]
+        assert np.isnan(holes[:, 1::2]).all()
+
+
+@pytest.mark.parametrize("expression", EXAMPLES)
+def test_a_batch_shares_long_runs(expression: str) -> None:
+    """Long enough that rows are cut; equal ones are copied piece by piece."""
+    schedule, other = eval(expression, vars(lrk).copy()), lrk.cosine(1.0, 0.0, 100_003)
+    batch = lrk.ScheduleBatch([[schedule, other], [schedule, schedule]])
+    n = 100_003
+    for dtype in (np.float64, np.float32):
+        want = [[row.values(9, 9 + n, dtype=dtype, threads=1).tobytes() for row in rows] for rows in batch]
+        for threads in (1, 2, 5):
+            odd = np.empty((2, 2, n + 1), dtype)[..., 1:]
+            found = batch.values(9, 9 + n, out=odd, threads=threads)
+            assert [[row.tobytes() for row in rows] for rows in found] == want
+        steps = np.arange(9, 9 + n)[::-1]
+        assert batch(steps)[1, 0].tobytes() == schedule(steps).tobytes()
+
+
 def test_slices_are_ranges() -> None:
     schedule = lrk.warmup_cosine(1e-3, 10, 100)
     everything = bits(schedule.values(120))

@@ -1,6 +1,6 @@
 """What a type checker knows of the public names; mypy and pyright check this file, both strict, and test_types.py runs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, assert_type
 
 import numpy as np
@@ -36,6 +36,20 @@ def values() -> None:
     assert_type(made([[0, 1], [2, 3]]), npt.NDArray[np.float64])
     assert_type(made.values(10), npt.NDArray[Any])
     assert_type(made.values(10, 0, -2, dtype=np.float32, threads=1), npt.NDArray[Any])
+
+
+def batches() -> None:
+    made = lrk.sweep(lrk.wsd, peak=[0.1, 0.2], warmup=10, stable=None, decay=[[5], [6]])
+    assert_type(made, lrk.ScheduleBatch)
+    assert_type(lrk.ScheduleBatch([lrk.constant(0.1), lrk.constant(0.2)]), lrk.ScheduleBatch)
+    assert_type(made.shape, tuple[int, ...])
+    assert_type(made.schedules, tuple[lrk.Schedule, ...])
+    assert_type(made.values(10, dtype=np.float32, threads=2), npt.NDArray[Any])
+    assert_type(made(3), npt.NDArray[np.float64])
+    assert_type(made([3, 4]), npt.NDArray[np.float64])
+    assert_type(len(made), int)
+    assert_type(made.blocks(0, 10, 4), Iterator[npt.NDArray[Any]])
+    assert_type(lrk.constant(0.1).blocks(0, 10, 4), Iterator[npt.NDArray[Any]])
 
 
 def frameworks() -> None:

@@ -33,6 +33,7 @@ LAYERS = [
     {"canonical"},
     {"shapes"},
     {"builders"},
+    {"batch"},
     {"replay"},
     {"plan"},
     {"optimizer"},

@@ -1,0 +1,111 @@
+/* batch.c - how a batch is cut into pieces, and what is done for one. */
+#include "batch.h"
+#include "pool.h"
+
+#include <string.h>
+
+/* A piece is some tables by a run of their steps. It evaluates this many values unless the job is small: setting up a
+   run costs 1 to 2 microseconds, as much as 4,000 values, and the last piece is waited for. Rows that are copied count
+   as work but not as values. */
+#define LRK_PIECE 131072
+#define LRK_LEAST_PIECE 65536
+#define LRK_COPIED_PIECE 32768 /* what other rows are copied from must still be in the second cache ... */
+#define LRK_LEAST_RUN 1024     /* ... and is evaluated in runs of this many steps at least */
+#define LRK_PIECES 2           /* per thread at least, where that leaves pieces large enough: threads differ in speed */
+#define LRK_LINE 64            /* bytes of a cache line */
+#define LRK_BLOCK 256          /* steps of a block of the kernels */
+
+typedef struct lrk_job {
+    const lrk_batch *batch;
+    int64_t tables, cuts; /* tables per piece; runs per table */
+    int64_t run, skew;    /* steps per run; by how much the first one is shorter, to end with a cache line */
+} lrk_job;
+
+static char *row_of(const lrk_batch *b, int64_t row, int64_t step)
+{
+    return (char *)b->out + (row * b->row_gap + step * b->gap) * (int64_t)b->size;
+}
+
+static void fill_row(const lrk_batch *b, const lrk_table *table, int64_t step, int64_t n, void *out)
+{
+    if (b->steps != NULL) {
+        lrk_gather(table, b->steps + step, n, out);
+    } else if (b->size == sizeof(double)) {
+        lrk_fill(table, b->start + step * b->stride, b->stride, n, out, b->gap);
+    } else {
+        lrk_fill_float(table, b->start + step * b->stride, b->stride, n, out, b->gap);
+    }
+}
+
+static void copy_row(const lrk_batch *b, const char *from, char *to, int64_t n)
+{
+    const int64_t gap = b->gap * (int64_t)b->size;
+    if (b->gap == 1) {
+        memcpy(to, from, (size_t)n * b->size);
+    } else {
+        for (int64_t j = 0; j < n; ++j) memcpy(to + j * gap, from + j * gap, b->size);
+    }
+}
+
+static void fill_table(const lrk_batch *b, int64_t table, int64_t step, int64_t n)
+{
+    if (b->first == NULL) {
+        fill_row(b, b->tables + table, step, n, row_of(b, table, step));
+        return;
+    }
+    const int64_t *row = b->rows + b->first[table], *end = b->rows + b->first[table + 1];
+    const char *from = row_of(b, *row, step);
+    fill_row(b, b->tables + table, step, n, row_of(b, *row, step));
+    while (++row < end) copy_row(b, from, row_of(b, *row, step), n);
+}
+
+static void fill_piece(const void *shared, int64_t piece)
+{
+    const lrk_job *job = shared;
+    const lrk_batch *b = job->batch;
+    const int64_t cut = piece % job->cuts, table = piece / job->cuts * job->tables;
+    const int64_t from = cut == 0 ? 0 : cut * job->run - job->skew;
+    const int64_t to = cut == job->cuts - 1 ? b->count : (cut + 1) * job->run - job->skew;
+    const int64_t last = table + job->tables < b->table_count ? table + job->tables : b->table_count;
+    for (int64_t k = table; k < last; ++k) fill_table(b, k, from, to - from);
+}
+
+static int64_t between(int64_t low, int64_t x, int64_t high)
+{
+    return x < low ? low : x < high ? x : high;
+}
+
+/* Values to evaluate per piece. */
+static int64_t piece_size(const lrk_batch *b, int threads)
+{
+    const int64_t steps = b->count / threads / LRK_PIECES, tables = b->table_count;
+    const int64_t fair = (steps < LRK_PIECE ? tables * steps : LRK_PIECE) / LRK_BLOCK * LRK_BLOCK;
+    if (b->first == NULL) return between(LRK_LEAST_PIECE, fair, LRK_PIECE);
+    const int64_t least = LRK_LEAST_PIECE / (b->first[tables] / tables);
+    return between(least < LRK_LEAST_RUN ? LRK_LEAST_RUN : least, fair, LRK_COPIED_PIECE);
+}
+
+/* Runs of equal length, of about `size` steps. */
+static void cut_steps(lrk_job *job, int64_t size)
+{
+    const lrk_batch *b = job->batch;
+    if (b->gap == 1) job->skew = (int64_t)((uintptr_t)b->out % LRK_LINE / b->size);
+    const int64_t steps = b->count + job->skew, cuts = (steps + size / 2) / size, even = (steps + cuts - 1) / cuts;
+    job->run = (even + LRK_BLOCK - 1) / LRK_BLOCK * LRK_BLOCK;
+    job->cuts = (steps + job->run - 1) / job->run;
+}
+
+void lrk_fill_batch(const lrk_batch *batch, int threads)
+{
+    lrk_job job = {.batch = batch, .tables = 1, .cuts = 1, .run = batch->count};
+    if (batch->table_count == 0 || batch->count == 0) return;
+    if (threads > 1 || batch->first != NULL) {
+        const int64_t size = piece_size(batch, threads);
+        if (batch->count > size) {
+            cut_steps(&job, size);
+        } else {
+            job.tables = size / batch->count;
+        }
+    }
+    lrk_share(fill_piece, &job, (batch->table_count + job.tables - 1) / job.tables * job.cuts, threads);
+}

@@ -1,0 +1,304 @@
+"""batch - many schedules evaluated at once, as one array."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arguments import Number, shown, steps_array
+from ._core import Rows
+from .schedule import Schedule, blocks_of, buffer_of, plain, range_of, threads_of
+
+# What is nested in a value of that name; None where it is a leaf.
+Items = Callable[[str, object], Iterable[object] | None]
+
+
+class ScheduleBatch:
+    """Schedules in an array of any shape, evaluated together: rows and steps in parallel, equal schedules once.
+
+    A batch is immutable, hashable and compared by value, as schedules are. Indexing and iteration follow NumPy: an integer for
+    every axis gives a schedule, a slice, a mask or fewer integers a batch. Its memory does not grow with the number of steps.
+
+    Calling it with one step gives a float64 array of the batch's shape; with an array of steps, one of the batch's shape followed
+    by that of the steps. The bits are those of the single schedules.
+
+    Parameters
+    ----------
+    schedules : Schedule, or nested sequence or array of them
+        At least one; the nesting gives the shape.
+
+    Raises
+    ------
+    ValueError
+        If there is no schedule, or the nesting is ragged.
+    TypeError
+        For what is no schedule, named by its index.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> batch = lrk.ScheduleBatch([lrk.linear(1.0, 0.0, 4), lrk.cosine(1.0, 0.0, 4)])
+    >>> batch(2)
+    array([0.5, 0.5])
+    >>> batch([0, 4])
+    array([[1., 0.],
+           [1., 0.]])
+    >>> batch[1]
+    cosine(1.0, 0.0, 4)
+    """
+
+    __array_ufunc__ = None
+
+    _array: npt.NDArray[Any]
+    _rows: Rows
+
+    def __init__(self, schedules: object) -> None:
+        given = schedules.tolist() if isinstance(schedules, np.ndarray) else schedules
+        shape, flat = _nested("schedules", given, _schedules)
+        array = np.empty(shape, object)
+        array.reshape(-1)[:] = flat
+        array.flags.writeable = False
+        self.__dict__.update(_array=array, _rows=Rows(tuple(flat)))
+
+    # ---- evaluation ----
+
+    def __call__(self, step: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        steps = steps_array(step)
+        out = np.empty((self._array.size, steps.size))
+        self._rows.gather(steps.reshape(-1), out, threads_of(None, out.size))
+        return out.reshape(self.shape + steps.shape)
+
+    def values(
+        self,
+        start: Number,
+        stop: Number | None = None,
+        stride: Number | None = None,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        out: npt.NDArray[Any] | None = None,
+        threads: int | None = None,
+    ) -> npt.NDArray[Any]:
+        """The values of a range of steps of every schedule: ``values(stop)``, ``values(start, stop[, stride])``, as ``range``.
+
+        Parameters
+        ----------
+        start, stop, stride : int
+            As for ``range``, negative strides included. The steps themselves must lie in 0 .. 2^63 - 1.
+        dtype : float64 or float32, optional
+            That of ``out``, else float64. A float32 value is the float64 one rounded once.
+        out : ndarray of shape batch.shape + (n,), optional
+            Written and returned; may be strided.
+        threads : int, optional
+            At most this many, 1 to 1024, on rows and ranges that share no value; one while another call has them. By default
+            one for few values, else one per available core.
+
+        Returns
+        -------
+        ndarray of shape batch.shape + (n,)
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for ``Schedule.values``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.linear, start=[1.0, 2.0], stop=0.0, steps=4).values(6)
+        array([[1.  , 0.75, 0.5 , 0.25, 0.  , 0.  ],
+               [2.  , 1.5 , 1.  , 0.5 , 0.  , 0.  ]])
+        """
+        first, gap, count = range_of(start, stop, stride)
+        buffer = buffer_of((*self.shape, count), dtype, out)
+        workers, target = threads_of(threads, buffer.size), plain(buffer)
+        rows = target.reshape(self._array.size, count)  # a copy where no one distance leads from row to row
+        (self._rows.fill_double if rows.dtype == np.float64 else self._rows.fill_single)(first, gap, rows, workers)
+        if not np.may_share_memory(rows, buffer):
+            buffer[...] = rows.reshape(buffer.shape)
+        return buffer
+
+    def blocks(
+        self,
+        start: Number,
+        stop: Number,
+        size: Number,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        out: npt.NDArray[Any] | None = None,
+        threads: int | None = None,
+    ) -> Iterator[npt.NDArray[Any]]:
+        """The values of the steps from `start` to before `stop`, `size` steps of every schedule at a time.
+
+        As ``Schedule.blocks``; each block has the shape batch.shape + (n,), and `out` the shape batch.shape + (size,).
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> for block in lrk.sweep(lrk.linear, start=[1.0, 2.0], stop=0.0, steps=4).blocks(0, 3, 2):
+        ...     print(block.tolist())
+        [[1.0, 0.75], [2.0, 1.5]]
+        [[0.5], [1.0]]
+        """
+        return blocks_of(self.values, start, stop, size, self.shape, dtype, out, threads)
+
+    # ---- the array of schedules ----
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.linear, start=[[1.0], [2.0]], stop=0.0, steps=[10, 20, 30]).shape
+        (2, 3)
+        """
+        return self._array.shape
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """All schedules, the last axis first.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.constant, value=[0.5, 0.25]).schedules
+        (constant(0.5), constant(0.25))
+        """
+        return tuple(self._array.reshape(-1).tolist())
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._array[index]
+        return found if isinstance(found, Schedule) else ScheduleBatch(found)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[k] for k in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScheduleBatch):
+            return NotImplemented
+        return self.shape == other.shape and self.schedules == other.schedules
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.schedules))
+
+    def __repr__(self) -> str:
+        return f"ScheduleBatch({self._array.tolist()!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ScheduleBatch, (self._array.tolist(),)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} must not be set: a batch is immutable")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} must not be deleted: a batch is immutable")
+
+    def __copy__(self) -> "ScheduleBatch":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "ScheduleBatch":
+        return self
+
+
+def sweep(builder: Callable[..., Schedule], /, **params: Any) -> ScheduleBatch:
+    """The schedules that a function of this package makes of every combination of its arguments, broadcast as NumPy does.
+
+    A list, a range or an array holds the values of a parameter along its axes; anything else (a number, a string, None, a tuple)
+    is one value for all. Nested lists have several axes, and axes of length 1 stretch: ``peak=[[1], [2]]`` with
+    ``decay=[10, 20, 30]`` gives a batch of the shape (2, 3).
+
+    Parameters
+    ----------
+    builder : callable
+        ``lrk.wsd``, ``lrk.cosine``, ... or a function of your own that returns a schedule.
+    **params
+        Its arguments by name.
+
+    Raises
+    ------
+    ValueError
+        If the axes do not fit together, are ragged or empty.
+    ValueError, TypeError
+        What the builder raises, behind the index of the schedule.
+    TypeError
+        If the builder is not callable or returns no schedule.
+
+    Examples
+    --------
+    >>> import lrkernel as lrk
+    >>> batch = lrk.sweep(lrk.wsd, peak=[0.1, 0.2], warmup=100, stable=800, decay=[[50], [100], [200]], decay_shape="1-sqrt")
+    >>> batch.shape
+    (3, 2)
+    >>> batch[2, 1] == lrk.wsd(peak=0.2, warmup=100, stable=800, decay=200, decay_shape="1-sqrt")
+    True
+    >>> lrk.sweep(lrk.multistep, start=1.0, milestones=(30, 60), gamma=[0.1, 0.5])(70)
+    array([0.01, 0.25])
+    """
+    if not callable(builder):
+        raise TypeError(f"builder must be callable, got {shown(builder)}")
+    axes: dict[str, npt.NDArray[Any]] = {}
+    for name, value in params.items():
+        given = value[()] if isinstance(value, np.ndarray) else value  # of no axis: the number
+        shape, flat = _nested(name, given, _axis)
+        axes[name] = np.empty(shape, object)
+        for k, item in enumerate(flat):  # one by one: an item may be a sequence
+            axes[name].reshape(-1)[k] = item
+    try:
+        shape = np.broadcast_shapes(*(axis.shape for axis in axes.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {axis.shape}" for name, axis in axes.items() if axis.ndim)
+        raise ValueError(f"shapes of the parameters must broadcast, got {shapes}") from None
+    made = np.empty(shape, object)
+    columns = [np.broadcast_to(axis, shape).ravel().tolist() for axis in axes.values()]
+    for k, index in enumerate(np.ndindex(shape)):
+        made[index] = _made(builder, dict(zip(axes, (column[k] for column in columns), strict=True)), index)
+    return ScheduleBatch(made)
+
+
+def _made(builder: Callable[..., object], arguments: dict[str, Any], index: tuple[int, ...]) -> Schedule:
+    where = f" (schedule {list(index)})" if index else ""
+    try:
+        schedule = builder(**arguments)
+    except TypeError as error:
+        raise TypeError(f"{error}{where}") from error
+    except ValueError as error:
+        raise ValueError(f"{error}{where}") from error
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"builder must return a schedule, got {shown(schedule)}{where}")
+    return schedule
+
+
+def _schedules(name: str, value: object) -> Iterable[object] | None:
+    if isinstance(value, Schedule):
+        return None
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a schedule, got {shown(value)}")
+    return value
+
+
+def _axis(name: str, value: object) -> Iterable[object] | None:
+    if isinstance(value, list | range):
+        return value
+    if isinstance(value, np.generic) or not hasattr(value, "__array__"):
+        return None
+    numbers: list[object] = np.asarray(value).tolist()  # Python's own
+    return numbers
+
+
+def _nested(name: str, value: object, items: Items) -> tuple[tuple[int, ...], list[Any]]:
+    """Shape and leaves of nested sequences."""
+    inside = items(name, value)
+    if inside is None:
+        return (), [value]
+    parts = [_nested(f"{name}[{k}]", item, items) for k, item in enumerate(inside)]
+    if not parts:
+        raise ValueError(f"{name} must not be empty, got {shown(value)}")
+    for k, (shape, _) in enumerate(parts):
+        if shape != parts[0][0]:
+            raise ValueError(f"{name} must not be ragged, got shape {parts[0][0]} at index 0 and {shape} at index {k}")
+    return (len(parts), *parts[0][0]), [leaf for _, leaves in parts for leaf in leaves]
