@@ -7,6 +7,7 @@ cdef class Table:
     cdef readonly tuple rows
     cdef readonly object length
     cdef readonly int depth
+    cdef void *vectorcall
     cdef void *segments
     cdef object values
     cdef const double *data

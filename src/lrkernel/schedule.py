@@ -30,7 +30,7 @@ from ._arguments import (
     steps_array,
     whole,
 )
-from ._core import SEGMENT_BYTES, SHAPES, Table
+from ._core import SEGMENT_BYTES, SHAPES, Table, inherit_calls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -790,6 +790,9 @@ class Schedule(Table):
         if self.length is None:
             raise ValueError(f"length must be finite to {verb}, got an open-ended schedule")
         return self.length
+
+
+inherit_calls(Schedule)
 
 
 # ---- ranges and buffers ----

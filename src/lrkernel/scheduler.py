@@ -139,15 +139,8 @@ class Scheduler(Stepper):
         self._position = to
         return values["lr"] if self._lone else values
 
-    def get_lr(self, step: Number | None = None) -> Any:
-        """The value at a step, by default the current one, before the groups' own factors; nothing changes.
-
-        Examples
-        --------
-        >>> import lrkernel as lrk
-        >>> lrk.Scheduler(lrk.linear(1.0, 0.0, 4), step=1).get_lr(), lrk.Scheduler(lrk.linear(1.0, 0.0, 4)).get_lr(2)
-        (0.75, 0.5)
-        """
+    def _lr_at(self, step: Number | None) -> Any:
+        """The value at a step or the current one, the long way."""
         values = values_at(self._live, self._position if step is None else position("step", step))
         return values["lr"] if self._lone else values
 
