@@ -1,52 +1,195 @@
-"""baselines - the work that is measured, by name, and what it is measured against."""
+"""baselines - what a user would pick instead, by name, each with the curve it computes; tested equal before it is timed."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
+from works import CURVES, STEPS, Values
 
 import lrkernel as lrk
 from lrkernel.integrations.torch import TorchScheduler
 
-Values = npt.NDArray[np.float64]
-STEPS = 10_000_000
 
-# One curve over `n` steps for every row of shapes.def that has a formula, and the schedules that people run.
-CURVES: dict[str, Callable[[int], lrk.Schedule]] = {
-    "constant": lambda n: lrk.constant(1e-3),
-    "linear": lambda n: lrk.linear(1e-3, 0.0, n),
-    "cosine": lambda n: lrk.cosine(1e-3, 0.0, n),
-    "cosine_cycles": lambda n: lrk.cosine(1e-3, 0.0, n, cycles=3.5),
-    "polynomial": lambda n: lrk.polynomial(1e-3, 0.0, n, power=2),
-    "power_ramp": lambda n: lrk.power_ramp(1e-3, 0.0, n, power=0.5),
-    "geometric": lambda n: lrk.geometric(1e-3, 1e-5, n),
-    "exponential": lambda n: lrk.exponential(1e-3, 0.1, every=n),
-    "inverse_sqrt": lambda n: lrk.inverse_sqrt(1e-3, 4000),
-    "step": lambda n: lrk.step(1e-3, max(1, n // 3), 0.1),
-    "values": lambda n: lrk.from_values(np.linspace(1e-3, 0.0, 1000)),
-    "warmup_cosine": lambda n: lrk.warmup_cosine(1e-3, n // 100, n),
-    "wsd": lambda n: lrk.wsd(1e-3, n // 100, n - n // 100 - n // 5, n // 5),
-    "cosine_restarts": lambda n: lrk.cosine_restarts(1e-3, n // 100),
-    "cosine_plateau": lambda n: lrk.cosine_plateau(1e-3, n, n // 10, [(50, 30), (85, 10)], 0.1),
-    "scaled": lambda n: lrk.warmup_cosine(1e-3, n // 100, n) * 0.5,
-    "product": lambda n: lrk.warmup_cosine(1e-3, n // 100, n) * lrk.linear(1.0, 0.5, n),
+@dataclass(frozen=True)
+class Baseline:
+    """One way to the values of a curve of works.CURVES."""
+
+    curve: str
+    make: Callable[[int], Callable[[], Values]]  # for a run of n steps: built, compiled and warm
+    tolerance: float  # of the peak, 1e-3
+    dtype: type[np.floating[Any]] = np.float64
+    most: int = STEPS  # a Python loop is timed over fewer
+
+    def check(self, got: Values, n: int) -> None:
+        wanted = self.schedule(n).values(n, dtype=self.dtype)
+        np.testing.assert_allclose(got, wanted, rtol=0.0, atol=1e-3 * self.tolerance)
+
+    def schedule(self, n: int) -> lrk.Schedule:
+        return CURVES[self.curve](n)
+
+
+# ---- NumPy ----
+
+
+def numpy_expression(n: int) -> Callable[[], Values]:
+    """The warm-up and half cosine as people write it."""
+    peak, warmup = 1e-3, n // 100
+
+    def run() -> Values:
+        t = np.arange(n, dtype=np.float64)
+        decay = 0.5 * peak * (1.0 + np.cos(np.pi * np.minimum((t - warmup) / (n - warmup), 1.0)))
+        return np.where(t < warmup, peak * t / warmup, decay)
+
+    return run
+
+
+def numpy_piecewise(n: int) -> Callable[[], Values]:
+    peak, warmup, decay = 1e-3, n // 100, n // 5
+
+    def run() -> Values:
+        t = np.arange(n, dtype=np.float64)
+        cases = [t < warmup, t >= n - decay]
+        return np.piecewise(t, cases, [lambda t: peak * t / warmup, lambda t: peak * (n - t) / decay, peak])
+
+    return run
+
+
+# ---- numba ----
+
+
+def numba_loop(n: int, **options: Any) -> Callable[[], Values]:
+    """The same loop for one thread and for all; `prange` is `range` where nothing is parallel."""
+    import numba
+
+    def loop(peak: float, warmup: int, total: int, out: Values) -> None:
+        for t in numba.prange(len(out)):
+            if t < warmup:
+                out[t] = peak * t / warmup
+            else:
+                out[t] = 0.5 * peak * (1.0 + math.cos(math.pi * (t - warmup) / (total - warmup)))
+
+    compiled, out = numba.njit(loop, **options), np.zeros(n)
+
+    def run() -> Values:
+        compiled(1e-3, n // 100, n, out)
+        return out
+
+    run()
+    return run
+
+
+# ---- torch ----
+
+
+def torch_vectorised(n: int) -> Callable[[], Values]:
+    peak, warmup = 1e-3, n // 100
+
+    def run() -> Values:
+        t = torch.arange(n, dtype=torch.float64)
+        decay = 0.5 * peak * (1.0 + torch.cos(math.pi * (t - warmup) / (n - warmup)))
+        return np.asarray(torch.where(t < warmup, peak * t / warmup, decay))
+
+    return run
+
+
+def torch_loop(n: int) -> Callable[[], Values]:
+    def run() -> Values:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-3)
+        scheduler, values = CosineAnnealingLR(optimizer, n), np.empty(n)
+        optimizer.step()
+        for step in range(n):
+            values[step] = optimizer.param_groups[0]["lr"]
+            scheduler.step()
+        return values
+
+    return run
+
+
+# ---- optax ----
+
+
+def optax_jit(n: int, build: Callable[[Any, int], Any], x64: bool) -> Callable[[], Values]:
+    import jax
+    import optax
+
+    with jax.enable_x64(x64):
+        steps, compiled = jax.numpy.arange(n), jax.jit(build(optax, n))
+
+    def run() -> Values:
+        with jax.enable_x64(x64):
+            return np.asarray(compiled(steps).block_until_ready())
+
+    run()
+    return run
+
+
+def optax_warmup_cosine(optax: Any, n: int) -> Any:
+    return optax.warmup_cosine_decay_schedule(0.0, 1e-3, n // 100, n)
+
+
+def optax_parts(optax: Any, n: int) -> Any:
+    """64 parts by join_schedules."""
+    count = 64
+    pair = (optax.cosine_decay_schedule(1e-3, n // count, alpha=0.1), optax.linear_schedule(1e-4, 1e-3, n // count))
+    return optax.join_schedules([pair[k % 2] for k in range(count)], [k * (n // count) for k in range(1, count)])
+
+
+# ---- plain Python ----
+
+
+def python_plateaus(n: int) -> Callable[[], Values]:
+    """A cosine with plateaus, one `math.cos` per step: segments in a list, the first that holds the step is taken."""
+    peak, floor, warmup, plateaus = 1e-3, 1e-4, n // 10, [(50, 30), (85, 10)]
+    total = n - warmup
+
+    def half_cosine(start: float, stop: float, u: float) -> float:
+        return stop + (start - stop) * 0.5 * (1.0 + math.cos(math.pi * u))
+
+    def run() -> Values:
+        pauses = sorted((int(total * at / 100), int(total * length / 100)) for at, length in plateaus)
+        moving = total - sum(length for _, length in pauses)
+        segments: list[tuple[int, int, float, float]] = []
+        place, level, paused = 0, peak, 0
+        for begin, length in pauses:
+            after = half_cosine(peak, floor, min(max((begin - paused) / moving, 0.0), 1.0))
+            segments += [(place, begin, level, after), (begin, begin + length, after, after)]
+            place, level, paused = begin + length, after, paused + length
+        segments.append((place, total, level, floor))
+        values = np.empty(n)
+        for step in range(n):
+            t = step - warmup
+            if t < 0:
+                values[step] = peak * (step / warmup)
+                continue
+            for begin, end, start, stop in segments:
+                if begin <= t < end:
+                    values[step] = start if start == stop else half_cosine(start, stop, (t - begin) / (end - begin))
+                    break
+        return values
+
+    return run
+
+
+BASELINES: dict[str, Baseline] = {
+    "NumPy expression": Baseline("warmup_cosine", numpy_expression, 1e-15),
+    "`numpy.piecewise`": Baseline("wsd", numpy_piecewise, 1e-15),
+    "numba": Baseline("warmup_cosine", numba_loop, 1e-15),
+    "numba, parallel, fastmath": Baseline("warmup_cosine", lambda n: numba_loop(n, parallel=True, fastmath=True), 1e-15),
+    "torch, vectorised": Baseline("warmup_cosine", torch_vectorised, 1e-15),
+    "torch, `scheduler.step()`": Baseline("cosine", torch_loop, 1e-12, most=100_000),
+    "optax under jit, x64": Baseline("warmup_cosine", lambda n: optax_jit(n, optax_warmup_cosine, True), 1e-15),
+    "optax under jit, float32": Baseline("warmup_cosine", lambda n: optax_jit(n, optax_warmup_cosine, False), 5e-7, np.float32),
+    "optax `join_schedules`, x64": Baseline("64_parts", lambda n: optax_jit(n, optax_parts, True), 1e-15),
+    "optax `join_schedules`, float32": Baseline("64_parts", lambda n: optax_jit(n, optax_parts, False), 5e-7, np.float32),
+    "Python formula": Baseline("cosine_plateau", python_plateaus, 1e-15, most=100_000),
 }
 
 
-def floor(out: Values) -> None:
-    """The physical limit of a batch: its output written once."""
-    out.fill(1.0)
-
-
-def numpy_warmup_cosine(peak: float, warmup: int, total: int, n: int) -> Values:
-    """What people write by hand: the warm-up and half cosine as NumPy expressions."""
-    t = np.arange(n, dtype=np.float64)
-    decay = 0.5 * peak * (1.0 + np.cos(np.pi * np.minimum((t - warmup) / (total - warmup), 1.0)))
-    return np.where(t < warmup, peak * t / warmup, decay)
-
+# ---- schedulers ----
 
 # One curve for the schedulers, half a cosine down from the groups' own lr.
 HALF_COSINE = lrk.cosine(1.0, 0.0, STEPS)

@@ -1,0 +1,101 @@
+/* instructions.c - what callgrind counts: a curve filled, filled as float32, gathered and asked step by step.
+
+   Usage: instructions LEVEL FILE... A FILE is a curve as instructions.py writes it: five int64 (steps to fill, steps to
+   gather, root, rows, values), the rows, the values, the steps to gather. Each count ends with a dump "FILE, way".
+   Exit status 3 where the level does not run. */
+#include "lrkernel.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <valgrind/callgrind.h>
+
+/* Compilers make calls of loops that copy or set; the C library's own functions depend on the processor and its caches.
+   The barrier keeps these loops from becoming calls of themselves. */
+typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+
+#define EACH(unit, statement)                                          \
+    for (; n >= sizeof(unit); n -= sizeof(unit), at += sizeof(unit)) { \
+        statement;                                                     \
+        __asm__ volatile("" ::: "memory");                             \
+    }
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+    size_t at = 0;
+    EACH(word, *(word *)((char *)to + at) = *(const word *)((const char *)from + at))
+    EACH(char, ((char *)to)[at] = ((const char *)from)[at])
+    return to;
+}
+
+void *memset(void *to, int value, size_t n)
+{
+    size_t at = 0;
+    EACH(word, *(word *)((char *)to + at) = (unsigned char)value * UINT64_C(0x0101010101010101))
+    EACH(char, ((char *)to)[at] = (char)value)
+    return to;
+}
+
+static void *block(FILE *file, int64_t count, size_t size)
+{
+    void *made = calloc((size_t)count + 1, size);
+    if (made == NULL || (file != NULL && fread(made, size, (size_t)count, file) != (size_t)count)) {
+        fprintf(stderr, "no memory, or a file that ends early\n");
+        exit(1);
+    }
+    return made;
+}
+
+#define COUNTED(way, statement)                           \
+    do {                                                  \
+        char name[200];                                   \
+        snprintf(name, sizeof name, "%s, %s", path, way); \
+        CALLGRIND_TOGGLE_COLLECT;                         \
+        statement;                                        \
+        CALLGRIND_TOGGLE_COLLECT;                         \
+        CALLGRIND_DUMP_STATS_AT(name);                    \
+    } while (0)
+
+static void count(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        perror(path);
+        exit(1);
+    }
+    int64_t *head = block(file, 5, sizeof(int64_t));
+    const int64_t steps = head[0], calls = head[1], root = head[2], rows = head[3];
+    lrk_segment *segments = block(file, rows, sizeof(lrk_segment));
+    double *values = block(file, head[4], sizeof(double));
+    int64_t *gathered = block(file, calls, sizeof(int64_t));
+    double *out = block(NULL, steps > calls ? steps : calls, sizeof(double));
+    fclose(file);
+
+    for (int64_t row = 0; row < rows; ++row) {
+        const char *broken = lrk_prepare(segments + row);
+        if (broken != NULL) {
+            fprintf(stderr, "%s: %s\n", path, broken);
+            exit(1);
+        }
+    }
+    const lrk_table table = {segments, values, root};
+    COUNTED("float64", lrk_fill(&table, 0, 1, steps, out, 1));
+    COUNTED("float32", lrk_fill_float(&table, 0, 1, steps, (float *)out, 1));
+    COUNTED("gathered", lrk_gather(&table, gathered, calls, out));
+    COUNTED("one by one", for (int64_t j = 0; j < calls; ++j) out[j] = lrk_at(&table, gathered[j]));
+    free(head);
+    free(segments);
+    free(values);
+    free(gathered);
+    free(out);
+}
+
+int main(int argc, char **argv)
+{
+    int level = 0;
+    while (level < lrk_level_count() && (argc < 2 || strcmp(lrk_level_name(level), argv[1]) != 0)) ++level;
+    if (level == lrk_level_count() || lrk_use_level(level) != 0) return 3;
+    for (int j = 2; j < argc; ++j) count(argv[j]);
+    return 0;
+}
