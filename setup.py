@@ -19,7 +19,7 @@ class BuildExt(build_ext):
     def build_extensions(self) -> None:
         for extension in self.extensions:
             if self.compiler.compiler_type == "unix":
-                extension.extra_link_args += ["-pthread"]
+                extension.extra_link_args += ["-pthread", "-lm"]
             extension.extra_compile_args += FLAGS.get(self.compiler.compiler_type, [])
             if os.environ.get("LRKERNEL_SANITIZE"):
                 extension.extra_compile_args += SANITIZE

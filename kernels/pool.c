@@ -6,6 +6,8 @@
 #endif
 #include "pool.h"
 
+#include <fenv.h>
+
 /* ---- the system's threads behind a few functions ---- */
 
 #ifdef _WIN32
@@ -56,10 +58,7 @@ static int start_thread(void)
     return 1;
 }
 
-static int survives_fork(void)
-{
-    return 1;
-}
+static const int survives_fork = 1;
 
 #else
 
@@ -134,12 +133,13 @@ static int start_thread(void)
 
 static void empty_pool(void);
 
-/* Asked under the lock. */
-static int survives_fork(void)
+static int survives_fork;
+
+/* When the library is loaded: at the first job another thread may fork before it is done, with the lock held for ever
+   after. */
+__attribute__((constructor)) static void expect_forks(void)
 {
-    static int told;
-    if (!told) told = pthread_atfork(NULL, NULL, empty_pool) == 0;
-    return told;
+    survives_fork = pthread_atfork(NULL, NULL, empty_pool) == 0;
 }
 
 #endif
@@ -149,7 +149,11 @@ static int survives_fork(void)
 /* One job at a time. A worker takes a seat, then piece after piece, each under the lock: a piece takes some ten
    microseconds, the lock a hundredth of one, and neither compilers without C11 atomics nor a checker of races has
    anything to object to. Seats are withdrawn when the caller finds no piece left, so that nobody waits for a worker
-   that woke too late to help. */
+   that woke too late to help.
+
+   A worker computes as the caller does: a thread begins with the rounding, and with the treatment of subnormal numbers
+   (torch.set_flush_denormal), that the thread which started it had then, and the caller may be another one or have
+   changed them since. */
 typedef struct lrk_pool {
     lrk_lock lock;
     lrk_signal work_came, last_left;
@@ -160,6 +164,7 @@ typedef struct lrk_pool {
     lrk_work *work;
     const void *job;
     int64_t next, pieces;
+    fenv_t arithmetic; /* the caller's */
 } lrk_pool;
 
 static lrk_pool pool = {.lock = LRK_LOCK_INIT, .work_came = LRK_SIGNAL_INIT, .last_left = LRK_SIGNAL_INIT};
@@ -191,6 +196,7 @@ static void serve(void)
         while (pool.seats == 0) await(&pool.work_came, &pool.lock);
         pool.seats -= 1;
         pool.active += 1;
+        fesetenv(&pool.arithmetic);
         take_pieces();
         pool.active -= 1;
         if (pool.active == 0) wake_one(&pool.last_left);
@@ -210,13 +216,14 @@ static int claim(void)
 static void share_out(lrk_work *work, const void *job, int64_t pieces, int helpers)
 {
     hold(&pool.lock);
-    while (pool.workers < helpers && survives_fork() && start_thread()) pool.workers += 1;
+    while (pool.workers < helpers && survives_fork && start_thread()) pool.workers += 1;
     if (helpers > pool.workers) helpers = pool.workers;
     pool.work = work;
     pool.job = job;
     pool.next = 0;
     pool.pieces = pieces;
     pool.seats = helpers;
+    fegetenv(&pool.arithmetic);
     for (int k = 0; k < helpers; ++k) wake_one(&pool.work_came);
     take_pieces();
     pool.seats = 0;

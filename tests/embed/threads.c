@@ -1,4 +1,4 @@
-/* threads.c - the thread pool under a checker of races: many callers, other sizes, forks in between.
+/* threads.c - the thread pool under a checker of races: many callers, other sizes and roundings, forks in between.
 
    Every value of every call must have the bits of lrk_at, every piece must run once. Exit status 1 and one line on the first
    difference. Usage: threads [rounds [no forks]] */
@@ -6,6 +6,7 @@
 #include "batch.h"
 #include "pool.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,7 @@ static long rounds = 20;
 static void check_all(unsigned seed, double *out)
 {
     for (long k = 0; k < rounds; ++k) {
+        fesetround((seed + (unsigned)k) % 2 ? FE_UPWARD : FE_TONEAREST);
         check_pieces((int)(seed + 7 * k) % 100, (int)(seed + k) % 6 + 1);
         check_batch(out, k % 3 == 0 ? 100 : STEPS - (int64_t)seed % 10 - k, (int)k % 4 + 1);
     }
