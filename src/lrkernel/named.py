@@ -30,8 +30,8 @@ from ._arguments import (
     whole_duration,
 )
 from .builders import DECAYS, cosine_restarts, paused_cosine, period_and_growth, plateau_spans, ramp_and_end, wsd
-from .plan import Plan
-from .replay import OF_THE_LR, Event, Piece, played, reached
+from .plan import Live
+from .replay import OF_THE_LR, Event, Run
 from .schedule import HOLD, ID, Row, Schedule, sequence
 from .scheduler import Scheduler
 from .shapes import constant, cosine, geometric, linear, power_ramp, step
@@ -50,11 +50,20 @@ def _end_of(schedule: Schedule) -> Boundary | None:
     return schedule.end if schedule.length is None else schedule.length
 
 
-def _played(scheduler: Scheduler, step: Number | None, events: list[Event] | None = None) -> Piece:
-    """What a scheduler plays at a step, by default the current one; by default with its decisions about the clock alone."""
-    if events is None:
-        events = [event for event in scheduler._events if event[1] not in OF_THE_LR]
-    return played(scheduler.schedule, events, scheduler.current_step if step is None else position("step", step))
+def _run(scheduler: Scheduler) -> Run:
+    """That of the learning rate alone."""
+    (run,) = scheduler._live.runs.values()
+    return run
+
+
+def _on_the_clock(scheduler: Scheduler, step: Number | None) -> int:
+    """Where a step, by default the current one, is on the clock of the schedule, which decays and reductions do not change."""
+    events = [event for event in scheduler._events if event[1] not in OF_THE_LR]
+    return Run(scheduler.schedule, events).played(_step_of(scheduler, step)).clock
+
+
+def _step_of(scheduler: Scheduler, step: Number | None) -> int:
+    return scheduler.current_step if step is None else position("step", step)
 
 
 def _row_at(schedule: Schedule, step: int) -> tuple[int, Row]:
@@ -222,7 +231,7 @@ class WarmupScheduler(_Named):
         (False, 1.0, True)
         """
         end = _end_of(self.schedule)
-        return end is not None and _played(self, None).clock >= end
+        return end is not None and _on_the_clock(self, None) >= end
 
 
 class ChainedScheduler(_Named):
@@ -329,8 +338,8 @@ class WarmupDecayScheduler(_Named):
         self._begun = kind == "constant"
         self._shorten()
 
-    def _become(self, plan: Plan, lone: bool, events: list[Event], step: int) -> None:
-        super()._become(plan, lone, events, step)
+    def _become(self, live: Live, events: list[Event], step: int) -> None:
+        super()._become(live, events, step)
         self._begun = True
 
     def seek(self, step: Number) -> Any:
@@ -468,7 +477,7 @@ class WSDScheduler(_Named):
         >>> [scheduler.get_phase(step) for step in (0, 9, 10, 29, 30, 35, 36)]
         ['warmup', 'warmup', 'stable', 'stable', 'decay', 'decay', 'decay']
         """
-        here = _played(self, step, self._events)
+        here = _run(self).played(_step_of(self, step))
         index, row = _row_at(here.source, here.clock)
         if here.source.length is not None and index + 2 == len(here.source.rows):
             # a clock that stands at the decay's first step is still at the peak
@@ -497,7 +506,7 @@ class WSDScheduler(_Named):
             raise ValueError(f"extend_stable_phase must come before the decay, got step {self._position}, which is in it")
         if phase == "stable":
             return self.extend(steps)
-        return self._decide("extend", steps, reached(self.schedule, self._events, math.ceil(self.schedule.rows[1][1])))
+        return self._decide("extend", steps, _run(self).reached(math.ceil(self.schedule.rows[1][1])))
 
     def initialize_decay_phase(self, decay_steps: Number | None = None) -> Any:
         """Start the decay at the current step, whose learning rate stays the peak; to `min_lr`, by `decay_type`.
@@ -574,7 +583,7 @@ class CosineRestartScheduler(_Named):
         {'cycle_idx': 2, 'step_in_cycle': 5, 'cycle_length': 40}
         """
         schedule = self.schedule
-        clock, first = _played(self, step).clock, int(schedule.rows[0][0] == ID["linear"])
+        clock, first = _on_the_clock(self, step), int(schedule.rows[0][0] == ID["linear"])
         index, row = _row_at(schedule, max(clock, math.ceil(schedule.rows[first][1])))
         since = max(clock - math.ceil(row.begin), 0)
         if row.end is None:

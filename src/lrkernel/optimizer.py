@@ -5,31 +5,32 @@ from typing import Any, cast
 
 from ._arguments import Number, real, scalar, shown
 from ._core import scaled
-from .plan import Plan
+from .plan import Parts
 
 Writes = list[tuple[dict[str, Any], str, Any]]
 Owners = dict[int, dict[str, Any]]  # id of a tensor -> the group that keeps it
 
 
-def apply(optimizer: Any, values: Plan, relative: bool, lone: bool) -> None:
-    """Write values to an optimizer; all is checked before the first is written."""
+def apply(optimizer: Any, values: Any, relative: bool) -> None:
+    """Write a learning rate, or values by hyperparameter, to an optimizer; all is checked before the first is written."""
+    named = isinstance(values, dict)
     if hasattr(optimizer, "param_groups"):
         owners: Owners = {}
-        for group, name, value in group_writes(optimizer.param_groups, values, relative):
+        for group, name, value in group_writes(optimizer.param_groups, values if named else {"lr": values}, relative):
             group[name] = _stored(group.get(name), value, group, owners)
     elif relative:
         raise ValueError(f"optimizer must have param_groups, whose own base lr the schedule is relative to, got {shown(optimizer)}")
     elif hasattr(optimizer, "set_lr"):
-        if not lone:
+        if named:
             raise TypeError(f"optimizer must have param_groups to take hyperparameters by name, got {shown(optimizer)}")
-        optimizer.set_lr(values["lr"])
+        optimizer.set_lr(values)
     elif callable(optimizer):
-        optimizer(values["lr"] if lone else values)
+        optimizer(values)
     else:
         raise TypeError(f"optimizer must have param_groups or set_lr, or be callable, got {shown(optimizer)}")
 
 
-def group_writes(groups: Any, values: Plan, relative: bool) -> Writes:
+def group_writes(groups: Any, values: Parts, relative: bool) -> Writes:
     """What every group gets, checked."""
     if not isinstance(groups, list | tuple):
         raise TypeError(f"optimizer.param_groups must be a list, got {shown(groups)}")
@@ -129,10 +130,10 @@ def update_optimizer(optimizer: Any, lr: Number | Mapping[str, Any]) -> None:
     [{'lr': 0.02}, {'lr': 0.01, 'lr_scale': 0.5}]
     """
     if isinstance(lr, Mapping):
-        values: Plan = {}
+        values: Parts = {}
         for name, value in lr.items():
             several = isinstance(value, tuple)
             values[name] = tuple(real(name, one) for one in value) if several else real(name, value)
-        apply(optimizer, values, relative=False, lone=False)
+        apply(optimizer, values, relative=False)
     else:
-        apply(optimizer, {"lr": real("lr", lr)}, relative=False, lone=True)
+        apply(optimizer, real("lr", lr), relative=False)

@@ -1,19 +1,19 @@
 """plan - what a scheduler schedules: hyperparameters, groups, what follows another; how a state writes it, and where two differ.
 
-A plan maps each hyperparameter to a part: a schedule, a tuple of them (betas), one of these for each group, or a `Proportional`.
+Each hyperparameter has a part: a schedule, a tuple of them (betas), one of these for each group, or a `Proportional`.
 """
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple, cast
 
 from ._arguments import Number, real, shown
-from .replay import OF_THE_LR, Event, replayed
+from .replay import OF_THE_LR, Event, Run
 from .schedule import Schedule
 
-Plan = dict[str, Any]
+Parts = dict[str, Any]
 Difference = tuple[str, Any, Any]
 
 
@@ -42,34 +42,62 @@ class Proportional(NamedTuple):
 def mapped(part: Any, change: Callable[[Any], Any]) -> Any:
     """The same part with each schedule in it changed."""
     if isinstance(part, dict):
-        return {key: mapped(inner, change) for key, inner in cast("Plan", part).items()}
+        return {key: mapped(inner, change) for key, inner in cast("Parts", part).items()}
     if isinstance(part, Schedule | Proportional):
         return change(part)
     return tuple(mapped(inner, change) for inner in part)
 
 
-def copied(plan: Plan) -> Plan:
-    """The plan for others to change."""
-    return {name: mapped(part, lambda schedule: schedule) for name, part in plan.items()}
+class Plan(NamedTuple):
+    """What a user gave to schedule: parts by hyperparameter, or one schedule, which is the learning rate's."""
+
+    parts: Parts
+    lone: bool
+
+    def shown(self, parts: Parts) -> Any:
+        """Parts, or what was made of them, as the user gave the plan; a mapping is for the user to change."""
+        if self.lone:
+            return parts["lr"]
+        return {name: dict(part) if isinstance(part, dict) else part for name, part in parts.items()}
+
+    def by_epoch(self, steps_per_epoch: Number) -> "Plan":
+        """The plan of epochs read in steps."""
+
+        def change(schedule: Any) -> Any:
+            return schedule if isinstance(schedule, Proportional) else schedule.by_epoch(steps_per_epoch)
+
+        return self._replace(parts={name: mapped(part, change) for name, part in self.parts.items()})
+
+    def form(self) -> dict[str, Any]:
+        """JSON-safe: a schedule's canonical form, or one for every hyperparameter."""
+        if self.lone:
+            return cast("Schedule", self.parts["lr"]).to_dict()
+        return {"hyperparameters": {name: _part_form(part) for name, part in self.parts.items()}}
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the form: of a lone schedule, its own fingerprint."""
+        from .canonical import fingerprint  # a file of 400 lines that a training loop may never need
+
+        return fingerprint(self.form())
 
 
 def planned(schedule: object) -> Plan:
     """The plan that a user gave, checked."""
     if isinstance(schedule, Schedule):
-        return {"lr": schedule}
+        return Plan({"lr": schedule}, lone=True)
     if not isinstance(schedule, Mapping):
         raise TypeError(f"schedule must be a schedule or a mapping of hyperparameters to schedules, got {shown(schedule)}")
     if not schedule:
         raise ValueError("schedule must name a hyperparameter, got an empty mapping")
-    plan: Plan = {}
+    parts: Parts = {}
     for name, part in schedule.items():
         if not isinstance(name, str):
             raise TypeError(f"schedule must have names of hyperparameters as keys, got {shown(name)}")
-        plan[name] = _part(f"schedule[{name!r}]", part)
-    for name, part in plan.items():
-        if isinstance(part, Proportional) and isinstance(plan.get(part.to), Proportional | None):
+        parts[name] = _part(f"schedule[{name!r}]", part)
+    for name, part in parts.items():
+        if isinstance(part, Proportional) and isinstance(parts.get(part.to), Proportional | None):
             raise ValueError(f"schedule[{name!r}] must follow a hyperparameter with a schedule, got {part.to!r}")
-    return plan
+    return Plan(parts, lone=False)
 
 
 def _part(path: str, part: Any) -> Any:
@@ -97,66 +125,81 @@ def _one(path: str, part: Any) -> Any:
     return part
 
 
-def by_epoch(plan: Plan, steps_per_epoch: Number) -> Plan:
-    """The plan of epochs read in steps."""
-
-    def change(schedule: Any) -> Any:
-        return schedule if isinstance(schedule, Proportional) else schedule.by_epoch(steps_per_epoch)
-
-    return {name: mapped(part, change) for name, part in plan.items()}
+# ---- plans as runs play them ----
 
 
-def live_plan(plan: Plan, events: list[Event]) -> Plan:
-    """The plan after its decisions, what follows another hyperparameter made a schedule too."""
-    of_the_clock = [event for event in events if event[1] not in OF_THE_LR]
-    if of_the_clock != events and isinstance(plan.get("lr"), Proportional | None):
-        raise ValueError(f"schedule must have a schedule of 'lr' to decay or reduce, got {', '.join(map(repr, plan))}")
-    known: dict[tuple[bool, Schedule], Schedule] = {}  # equal curves become one, to be evaluated once
+class Live:
+    """A plan after its decisions: the curves that hold from a step on."""
 
-    def run(name: str) -> Callable[[Any], Any]:
-        def change(schedule: Any) -> Any:
-            if isinstance(schedule, Proportional):
-                return schedule
-            is_lr = name == "lr"
-            return known.setdefault((is_lr, schedule), replayed(schedule, events if is_lr else of_the_clock))
+    def __init__(self, plan: Plan, events: list[Event], since: int = 0) -> None:
+        of_the_clock = [event for event in events if event[1] not in OF_THE_LR]
+        if of_the_clock != events:
+            _has_lr(plan)
+        runs: dict[tuple[bool, Schedule], Run] = {}  # equal curves become one, to be evaluated once
+        for name, part in plan.parts.items():
+            for schedule in _schedules(part):
+                key = name == "lr", schedule
+                runs[key] = runs.get(key) or Run(schedule, events if key[0] else of_the_clock)
+        self._set(plan, runs, since)
 
-        return change
+    def _set(self, plan: Plan, runs: dict[tuple[bool, Schedule], Run], since: int) -> None:
+        self.plan, self.runs, self.since = plan, runs, since
+        curves = {key: run.ahead(since) for key, run in runs.items()}
 
-    live = {name: mapped(part, run(name)) for name, part in plan.items()}
-    for name, part in live.items():
-        if isinstance(part, Proportional):
-            live[name] = mapped(live[part.to], partial(operator.mul, part.factor))
-    return live
+        def curve(name: str, schedule: Any) -> Any:
+            return schedule if isinstance(schedule, Proportional) else curves[name == "lr", schedule]
+
+        self.curves = {name: mapped(part, partial(curve, name)) for name, part in plan.parts.items()}
+        for name, part in self.curves.items():
+            if isinstance(part, Proportional):
+                self.curves[name] = mapped(self.curves[part.to], partial(operator.mul, part.factor))
+
+    def _other(self, runs: dict[tuple[bool, Schedule], Run], since: int) -> "Live":
+        live = Live.__new__(Live)
+        live._set(self.plan, runs, since)
+        return live
+
+    def after(self, event: Event, since: int) -> "Live":
+        """The plan after a decision more; for steps from `since` on."""
+        if event[1] in OF_THE_LR:
+            _has_lr(self.plan)
+            return self._other({key: run.after(event) if key[0] else run for key, run in self.runs.items()}, since)
+        return self._other({key: run.after(event) for key, run in self.runs.items()}, since)
+
+    @cached_property
+    def whole(self) -> "Live":
+        """The same from step 0 on."""
+        return self if self.since == 0 else self._other(self.runs, 0)
+
+    def holding(self, step: int) -> "Live":
+        """The same with curves that hold at a step."""
+        return self if step >= self.since else self.whole
+
+    def values(self, step: int) -> Parts:
+        """The value of each schedule at a step from `since` on; each curve is evaluated once."""
+        known: dict[int, float] = {}
+
+        def value(schedule: Schedule) -> float:
+            key = id(schedule)
+            if key not in known:
+                known[key] = schedule(step)
+            return known[key]
+
+        return {name: mapped(part, value) for name, part in self.curves.items()}
 
 
-def values_at(live: Plan, step: int) -> Plan:
-    """The value of each schedule at a step; each curve is evaluated once."""
-    known: dict[int, float] = {}
+def _schedules(part: Any) -> Iterator[Schedule]:
+    found: list[Any] = []
+    mapped(part, found.append)
+    return (schedule for schedule in found if isinstance(schedule, Schedule))
 
-    def value(schedule: Schedule) -> float:
-        key = id(schedule)
-        if key not in known:
-            known[key] = schedule(step)
-        return known[key]
 
-    return {name: mapped(part, value) for name, part in live.items()}
+def _has_lr(plan: Plan) -> None:
+    if isinstance(plan.parts.get("lr"), Proportional | None):
+        raise ValueError(f"schedule must have a schedule of 'lr' to decay or reduce, got {', '.join(map(repr, plan.parts))}")
 
 
 # ---- plans as states write them ----
-
-
-def form_of(plan: Plan, lone: bool) -> dict[str, Any]:
-    """JSON-safe: a schedule's canonical form, or one for every hyperparameter."""
-    if lone:
-        return cast("Schedule", plan["lr"]).to_dict()
-    return {"hyperparameters": {name: _part_form(part) for name, part in plan.items()}}
-
-
-def fingerprint_of(plan: Plan, lone: bool) -> str:
-    """SHA-256 of the form: of a lone schedule, its own fingerprint."""
-    from .canonical import fingerprint  # a file of 400 lines that a training loop may never need
-
-    return fingerprint(form_of(plan, lone))
 
 
 def _part_form(part: Any) -> Any:
@@ -165,19 +208,19 @@ def _part_form(part: Any) -> Any:
     if isinstance(part, Schedule):
         return part.to_dict()
     if isinstance(part, dict):
-        return {"groups": [[key, _part_form(inner)] for key, inner in cast("Plan", part).items()]}
+        return {"groups": [[key, _part_form(inner)] for key, inner in cast("Parts", part).items()]}
     return [_part_form(inner) for inner in part]
 
 
-def plan_of(form: Any) -> tuple[Plan, bool]:
+def plan_of(form: Any) -> Plan:
     if not isinstance(form, Mapping):
         raise TypeError(f"state schedule must be a mapping, got {shown(form)}")
     if set(form) != {"hyperparameters"}:
-        return {"lr": Schedule.from_dict(form)}, True
+        return planned(Schedule.from_dict(form))
     parts: Any = form["hyperparameters"]
     if not isinstance(parts, Mapping):
         raise TypeError(f"state schedule must map hyperparameters to schedules, got {shown(parts)}")
-    return planned({name: _part_from(part) for name, part in parts.items()}), False
+    return planned({name: _part_from(part) for name, part in parts.items()})
 
 
 def _part_from(form: Any) -> Any:

@@ -4,11 +4,14 @@ A run is a list of pieces: each plays a schedule from some step of its own clock
 changes the pieces from its step on and nothing before. Each event is `[step, kind, value]`, JSON-safe.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from copy import copy
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
-from ._arguments import LARGEST_STEP, position, positive, real, shown, whole_duration
+from ._arguments import LARGEST_STEP, LONGEST, position, positive, real, shown, whole_duration
 from .builders import wsd
 from .schedule import Schedule, sequence
 from .shapes import constant
@@ -16,6 +19,7 @@ from .shapes import constant
 Event = list[Any]
 
 NEVER = 2**64  # past every step: when the clock goes on that nobody has resumed yet
+GONE = constant(0.0)
 OF_THE_LR = {"decay", "reduce"}  # the other kinds are about the clock, which all hyperparameters share
 
 
@@ -30,10 +34,16 @@ class Piece(NamedTuple):
         """The rest of the piece from a later step on."""
         return self._replace(begin=step, clock=self.clock if self.held else self.clock + step - self.begin)
 
+    @property
+    def is_flat(self) -> bool:
+        """The value stays. Of a schedule without a length that is asked only where ``skip`` does not reach."""
+        end = self.source.end if self.clock >= LONGEST and self.source.length is None else self.source.length
+        return self.held or (end is not None and self.clock >= end)
+
     def schedule(self) -> Schedule:
         """The piece on a clock of its own."""
         source, clock = self.source, min(self.clock, LARGEST_STEP)
-        if self.held or (source.length is not None and clock >= source.length):
+        if self.is_flat:
             return constant(source(clock) * self.factor).named(phase_at(source, clock))
         return source.skip(clock) * self.factor
 
@@ -112,41 +122,70 @@ KINDS: dict[str, Callable[[list[Piece], int, object], None]] = {
 
 def _split(pieces: list[Piece], step: int) -> int:
     """The index of the piece that begins at a step, made of the one that the step belongs to."""
-    index = max(k for k, piece in enumerate(pieces) if piece.begin <= step)
+    index = _index(pieces, step)
     if pieces[index].begin < step:
         index += 1
         pieces.insert(index, pieces[index - 1].moved(step))
     return index
 
 
-def _pieces(schedule: Schedule, events: list[Event]) -> list[Piece]:
-    pieces = [Piece(0, schedule, 0)]
-    for step, kind, value in events:
-        KINDS[kind](pieces, _split(pieces, step), value)
-    return [piece for piece in pieces if piece.begin <= LARGEST_STEP]
+def _index(pieces: list[Piece], step: int) -> int:
+    return bisect_right(pieces, step, key=attrgetter("begin")) - 1
 
 
-def replayed(schedule: Schedule, events: list[Event]) -> Schedule:
-    """The schedule of a run that began with `schedule` and took these decisions, in the order in which they were taken."""
-    if not events:
-        return schedule
-    pieces = _pieces(schedule, events)
-    return sequence(*(piece.schedule() for piece in pieces), at=[piece.begin for piece in pieces[1:]])
+def _decide(pieces: list[Piece], event: Event) -> None:
+    step, kind, value = event
+    index = _split(pieces, step)
+    KINDS[kind](pieces, index, value)
+    for piece in pieces[index:]:
+        if piece.begin <= LARGEST_STEP and piece.clock >= LONGEST and not piece.is_flat:
+            raise ValueError(f"{kind} must come before step 2^53 of a schedule that still changes, got step {shown(piece.clock)}")
 
 
-def played(schedule: Schedule, events: list[Event], step: int) -> Piece:
-    """What such a run plays from a step on: source, its clock there, whether that stands."""
-    pieces = _pieces(schedule, events)
-    return pieces[_split(pieces, step)]
+class Run:
+    """What a schedule plays in a run, decision by decision. A new decision costs what is yet to come, not what has been.
 
+    Measured: 0.1 ms for each of 1,000 reductions, where building the whole schedule each time took 8 ms for each of 200.
+    """
 
-def reached(schedule: Schedule, events: list[Event], clock: int) -> int:
-    """The step of such a run at which the clock of its schedule first comes to `clock`."""
-    for piece, following in pairwise([*_pieces(schedule, events), Piece(LARGEST_STEP, schedule, 0)]):
-        step = piece.begin + clock - piece.clock
-        if not piece.held and piece.source is schedule and piece.begin <= step <= following.begin:
-            return step
-    raise ValueError(f"the clock must come to step {clock} of the schedule, got one that is held or decays before")
+    def __init__(self, schedule: Schedule, events: list[Event]) -> None:
+        self._pieces = [Piece(0, schedule, 0)]
+        for event in events:
+            _decide(self._pieces, event)
+
+    def after(self, event: Event) -> "Run":
+        """The run with a decision more."""
+        run = copy(self)
+        run._pieces = self._pieces.copy()
+        _decide(run._pieces, event)
+        return run
+
+    def ahead(self, since: int) -> Schedule:
+        """The run as a schedule whose values count from a step on; from 0 on, all of it."""
+        pieces = self._from(since)
+        parts, at = [piece.schedule() for piece in pieces], [piece.begin for piece in pieces]
+        if at[0] > 0:  # not skipped: the clocks of later parts would be rounded otherwise than in the whole
+            parts.insert(0, GONE)
+        else:
+            del at[0]
+        return sequence(*parts, at=at) if at else parts[0]
+
+    def _from(self, step: int) -> list[Piece]:
+        """The pieces from the one that a step belongs to on, without what waits for somebody to resume."""
+        return [piece for piece in self._pieces[_index(self._pieces, step) :] if piece.begin <= LARGEST_STEP]
+
+    def played(self, step: int) -> Piece:
+        """What the run plays from a step on: source, its clock there, whether that stands."""
+        return self._pieces[_index(self._pieces, step)].moved(step)
+
+    def reached(self, clock: int) -> int:
+        """The step at which the clock of the schedule first comes to `clock`."""
+        schedule = self._pieces[0].source
+        for piece, following in pairwise([*self._from(0), Piece(LARGEST_STEP, schedule, 0)]):
+            step = piece.begin + clock - piece.clock
+            if not piece.held and piece.source is schedule and piece.begin <= step <= following.begin:
+                return step
+        raise ValueError(f"the clock must come to step {clock} of the schedule, got one that is held or decays before")
 
 
 def checked_events(events: object) -> list[Event]:

@@ -8,7 +8,7 @@ from ._arguments import Number, at_least, duration, one_of, position, positive, 
 from ._core import Stepper
 from .builders import DECAYS
 from .optimizer import apply, group_writes
-from .plan import Difference, Plan, by_epoch, copied, differences, fingerprint_of, form_of, live_plan, plan_of, planned, values_at
+from .plan import Difference, Live, Parts, Plan, differences, plan_of, planned
 from .replay import Event, checked_events
 from .schedule import NAME, Schedule
 
@@ -60,11 +60,9 @@ class Scheduler(Stepper):
     1.0 0.75
     """
 
-    _plan: Plan
-    _lone: bool
+    _live: Live
     _readable: frozenset[str] | None = None  # the shapes of rows that a subclass's methods can read; None: whatever there is
     _events: list[Event]
-    _live: Plan
 
     def __init__(
         self,
@@ -81,23 +79,28 @@ class Scheduler(Stepper):
         if relative and optimizer is None:
             raise ValueError("optimizer must be given where the schedule is relative to its groups, got None")
         if steps_per_epoch is not None:
-            plan = by_epoch(plan, steps_per_epoch)
+            plan = plan.by_epoch(steps_per_epoch)
         self._relative = relative
         self._optimizer = optimizer
-        self._become(plan, isinstance(schedule, Schedule), [], position("step", step))
+        to = position("step", step)
+        self._become(Live(plan, [], to), [], to)
 
-    def _become(self, plan: Plan, lone: bool, events: list[Event], step: int) -> None:
+    def _become(self, live: Live, events: list[Event], step: int) -> None:
         """Apply first: whatever is wrong shows before anything has changed."""
-        live = live_plan(plan, events)
-        if self._optimizer is not None:
-            apply(self._optimizer, values_at(live, step), self._relative, lone)
-        self._plan, self._lone, self._events, self._live, self._position = plan, lone, events, live, step
+        self._apply(live, step)
+        self._live, self._events, self._position = live, events, step
         self._shorten()
+
+    def _apply(self, live: Live, step: int) -> Any:
+        values = live.plan.shown(live.values(step))
+        if self._optimizer is not None:
+            apply(self._optimizer, values, self._relative)
+        return values
 
     def _shorten(self) -> None:
         """Take the short way where there is one."""
-        short = self._lone and (self._optimizer is None or hasattr(self._optimizer, "param_groups"))
-        self._curve = self._live["lr"] if short else None
+        short = self._live.plan.lone and (self._optimizer is None or hasattr(self._optimizer, "param_groups"))
+        self._curve = self._live.curves["lr"] if short else None
 
     # ---- position and values ----
 
@@ -109,7 +112,8 @@ class Scheduler(Stepper):
     @property
     def schedule(self) -> Any:
         """The schedule that the run began with, or the mapping of hyperparameters to theirs."""
-        return self._plan["lr"] if self._lone else copied(self._plan)
+        plan = self._live.plan
+        return plan.shown(plan.parts)
 
     @property
     def current_step(self) -> int:
@@ -133,16 +137,18 @@ class Scheduler(Stepper):
         (0.25, 0.25)
         """
         to = position("step", step)
-        values = values_at(self._live, to)
-        if self._optimizer is not None:
-            apply(self._optimizer, values, self._relative, self._lone)
+        live = self._live.holding(to)
+        values = self._apply(live, to)
         self._position = to
-        return values["lr"] if self._lone else values
+        if live is not self._live:
+            self._live = live
+            self._shorten()
+        return values
 
     def _lr_at(self, step: Number | None) -> Any:
         """The value at a step or the current one, the long way."""
-        values = values_at(self._live, self._position if step is None else position("step", step))
-        return values["lr"] if self._lone else values
+        at = self._position if step is None else position("step", step)
+        return self._live.plan.shown(self._live.holding(at).values(at))
 
     def get_last_lr(self) -> list[float]:
         """The learning rate of each parameter group at the current step; of an optimizer without groups, its only one.
@@ -156,7 +162,7 @@ class Scheduler(Stepper):
         >>> lrk.Scheduler(lrk.constant(0.5), optimizer).get_last_lr()
         [0.5, 0.05]
         """
-        values = values_at(self._live, self._position)
+        values = self._live.values(self._position)
         if hasattr(self._optimizer, "param_groups"):
             groups = self._optimizer.param_groups
             writes = group_writes(groups, values, self._relative)
@@ -164,7 +170,7 @@ class Scheduler(Stepper):
                 return [scalar(f"optimizer.param_groups[{index}]['lr']", group.get("lr")) for index, group in enumerate(groups)]
             return [value for _, name, value in writes if name == "lr"]
         lr = values.get("lr", {})
-        return list(cast("Plan", lr).values()) if isinstance(lr, dict) else [lr]
+        return list(cast("Parts", lr).values()) if isinstance(lr, dict) else [lr]
 
     # ---- decisions ----
 
@@ -180,7 +186,8 @@ class Scheduler(Stepper):
         >>> scheduler.to_schedule().values(9)
         array([0.  , 0.5 , 1.  , 1.  , 1.  , 0.75, 0.5 , 0.25, 0.  ])
         """
-        return self._live["lr"] if self._lone else copied(self._live)
+        whole = self._live.whole
+        return whole.plan.shown(whole.curves)
 
     def hold(self) -> Any:
         """Let the clock of the schedule stand: the current value holds until ``resume``.
@@ -289,7 +296,8 @@ class Scheduler(Stepper):
 
     def _decide(self, kind: str, value: object, step: int | None = None) -> Any:
         event = [self._position if step is None else step, kind, value]
-        self._become(self._plan, self._lone, [*self._events, event], self._position)
+        live = self._live.after(event, self._position)
+        self._become(live, [*self._events, event], self._position)
         return Scheduler.get_lr(self)  # a subclass for torch has torch's
 
     # ---- state ----
@@ -307,8 +315,8 @@ class Scheduler(Stepper):
         return {
             "version": VERSION,
             "step": self._position,
-            "fingerprint": fingerprint_of(self._plan, self._lone),
-            "schedule": form_of(self._plan, self._lone),
+            "fingerprint": self._live.plan.fingerprint(),
+            "schedule": self._live.plan.form(),
             "events": checked_events(self._events),
             **self._more_state(),
         }
@@ -345,23 +353,22 @@ class Scheduler(Stepper):
         0.625
         """
         one_of("policy", policy, POLICIES)
-        step, plan, lone, events = self._read(state)
+        step, plan, events = self._read(state)
         more = self._read_more(state)
-        differing = list(differences(form_of(self._plan, self._lone), form_of(plan, lone)))
+        mine = self._live.plan
+        differing = list(differences(mine.form(), plan.form()))
         if policy == "strict" and differing:
             said = "; ".join(f"{name} is {shown(here)} here, {shown(there)} in the state" for name, here, there in differing)
             raise ValueError(f"state must be of the same schedule: {said}")
         if policy == "checkpoint":
-            self._accept(plan, lone)
-        else:
-            plan, lone = self._plan, self._lone
-        self._become(plan, lone, events, step)
+            self._accept(plan)
+        self._become(Live(plan if policy == "checkpoint" else mine, events, step), events, step)
         self.__dict__.update(more)
         return differing
 
-    def _accept(self, plan: Plan, lone: bool) -> None:
+    def _accept(self, plan: Plan) -> None:
         """Refuse a plan that the methods of a subclass cannot read."""
-        shapes = {NAME[row[0]] for row in plan["lr"].rows} if lone else {"hyperparameters"}
+        shapes = {NAME[row[0]] for row in plan.parts["lr"].rows} if plan.lone else {"hyperparameters"}
         if self._readable is not None and not shapes <= self._readable:
             raise ValueError(f"state schedule must be one of a {type(self).__name__}, got {', '.join(sorted(shapes))}")
 
@@ -373,7 +380,7 @@ class Scheduler(Stepper):
         """``load_state_dict`` by another name."""
         return self.load_state_dict(state, policy)
 
-    def _read(self, state: object) -> tuple[int, Plan, bool, list[Event]]:
+    def _read(self, state: object) -> tuple[int, Plan, list[Event]]:
         """The parts of a state, checked."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping, got {shown(state)}")
@@ -383,10 +390,10 @@ class Scheduler(Stepper):
         if set(state) != keys:
             missing, extra = sorted(keys - set(state)), sorted(map(str, set(state) - keys))
             raise ValueError(f"state must have the keys {', '.join(sorted(keys))}: {missing} are missing, {extra} unknown")
-        plan, lone = plan_of(state["schedule"])
-        if fingerprint_of(plan, lone) != state["fingerprint"]:
+        plan = plan_of(state["schedule"])
+        if plan.fingerprint() != state["fingerprint"]:
             raise ValueError(f"state fingerprint must be that of its schedule, got {shown(state['fingerprint'])}")
-        return position("state step", state["step"]), plan, lone, checked_events(state["events"])
+        return position("state step", state["step"]), plan, checked_events(state["events"])
 
     def _more_state(self) -> dict[str, Any]:
         """What a subclass keeps in its state besides."""
@@ -397,13 +404,13 @@ class Scheduler(Stepper):
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = {"_live": None, "_optimizer": self._optimizer, "_relative": self._relative, "_position": self._position}
-        return {**self.__dict__, **derived}
+        compiled = {"_optimizer": self._optimizer, "_relative": self._relative, "_position": self._position}
+        return {**self.__dict__, **compiled, "_live": self._live.plan}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._live = live_plan(self._plan, self._events)
+        self._live = Live(state["_live"], self._events, self._position)
         self._shorten()
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -211,6 +212,53 @@ def test_phases_keep_their_names() -> None:
     assert [(phase.name, phase.start) for phase in made.to_schedule().phases()] == [("warmup", 0), ("stable", 2), ("stable", 3)]
 
 
+def test_many_decisions() -> None:
+    """Each costs what is to come and not what has been: no table grows, nor does the work."""
+    made, curve = lrk.ReduceOnPlateau(lrk.warmup_cosine(1.0, 100, 10**6), factor=0.99, patience=0, eps=0.0), []
+    made.observe(0.0)
+
+    def lines(count: int) -> int:
+        """How many lines of Python run for so many decisions."""
+        found = 0
+
+        def trace(*_: Any) -> Any:
+            nonlocal found
+            found += 1
+            return trace
+
+        sys.settrace(trace)
+        try:
+            for _ in range(count):
+                made.seek(made.current_step + 100)
+                made.observe(1.0)
+        finally:
+            sys.settrace(None)
+        curve.append(made._curve)
+        return found
+
+    few = lines(20)
+    for _ in range(900):
+        made.seek(made.current_step + 100)
+        assert made.observe(1.0)
+    assert lines(20) < 1.2 * few
+    assert [len(table.rows) for table in curve if table is not None] == [3, 3]
+    whole = made.to_schedule()
+    assert len(whole.phases()) == 941
+    at = [0, 50, 100, 1999, 2000, 2001, 50_000, 94_000, 94_001, 10**6 - 1, 10**6]
+    assert [made.get_lr(step) for step in at] == [made.seek(step) for step in reversed(at)][::-1] == whole(at).tolist()
+    assert [made.seek(50_000), made.step(), made.step()] == whole.values(50_000, 50_003).tolist()
+    assert pickle.loads(pickle.dumps(made)).to_schedule() == whole
+
+
+def test_decisions_far_out() -> None:
+    """`skip` does not reach beyond 2^53: what still changes there cannot be taken up again, what stays can."""
+    flat, wave = lrk.Scheduler(lrk.warmup_constant(1.0, 10), step=2**53 + 5), lrk.Scheduler(lrk.linear(1.0, 0.0, 4).repeat())
+    assert (flat.reduce(0.5), flat.step(), flat.extend(3), flat.hold()) == (0.5, 0.5, 0.5, 0.5)
+    assert flat.to_schedule()([9, 10, 2**53 + 4, 2**53 + 5, 2**63 - 1]).tolist() == [0.9, 1.0, 1.0, 0.5, 0.5]
+    wave.seek(2**53 + 1)
+    assert (wave.hold(), wave.step(), wave.start_decay(3), wave.step()) == (0.75, 0.75, 0.75, 0.5)
+
+
 # ---- states ----
 
 
@@ -341,6 +389,16 @@ BAD = [
         lambda: held(lrk.WSDScheduler(None, 4, 5, 6, 1.0)).extend_stable_phase(2),  # type: ignore[attr-defined]
         ValueError,
         "the clock must come to step 4 of the schedule, got one that is held or decays before",
+    ),
+    Bad(
+        lambda: S(lrk.exponential(1.0, 0.5), step=2**53 + 1).reduce(0.5),
+        ValueError,
+        "reduce must come before step 2^53 of a schedule that still changes, got step 9007199254740993",
+    ),
+    Bad(
+        lambda: held(S(lrk.exponential(1.0, 0.5), step=2**53)).resume(),
+        ValueError,
+        "resume must come before step 2^53 of a schedule that still changes, got step 9007199254740992",
     ),
     Bad(with_event(3, "decay", None), ValueError, "decay must say its steps, floor and shape, got None"),
     Bad(with_event(3, "decay", {"steps": 3}), ValueError, "decay must say its steps, floor and shape, got {'steps': 3}"),
