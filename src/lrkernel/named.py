@@ -10,7 +10,7 @@ open or differ, the classes say what holds here.
 import math
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Self
 
@@ -30,7 +30,7 @@ from ._arguments import (
     whole_duration,
 )
 from .builders import DECAYS, cosine_restarts, paused_cosine, period_and_growth, plateau_spans, ramp_and_end, wsd
-from .plan import Live
+from .plan import Difference, Live
 from .replay import OF_THE_LR, Event, Run
 from .schedule import HOLD, ID, Row, Schedule, sequence
 from .scheduler import Scheduler
@@ -56,7 +56,7 @@ def _run(scheduler: Scheduler) -> Run:
     return run
 
 
-def _on_the_clock(scheduler: Scheduler, step: Number | None) -> int:
+def _on_the_clock(scheduler: Scheduler, step: Number | None) -> Boundary:
     """Where a step, by default the current one, is on the clock of the schedule, which decays and reductions do not change."""
     events = [event for event in scheduler._events if event[1] not in OF_THE_LR]
     return Run(scheduler.schedule, events).played(_step_of(scheduler, step)).clock
@@ -66,7 +66,7 @@ def _step_of(scheduler: Scheduler, step: Number | None) -> int:
     return scheduler.current_step if step is None else position("step", step)
 
 
-def _row_at(schedule: Schedule, step: int) -> tuple[int, Row]:
+def _row_at(schedule: Schedule, step: Boundary) -> tuple[int, Row]:
     """The row that a step belongs to, the last for what lies past the end, and its index."""
     rows = schedule.rows
     index = bisect_right(rows, step, key=lambda row: row[1]) - 1
@@ -480,8 +480,8 @@ class WSDScheduler(_Named):
         here = _run(self).played(_step_of(self, step))
         index, row = _row_at(here.source, here.clock)
         if here.source.length is not None and index + 2 == len(here.source.rows):
-            # a clock that stands at the decay's first step is still at the peak
-            return "stable" if here.held and here.clock == math.ceil(row.begin) else "decay"
+            # a clock that stands at the decay's first step, or just before it, is still at the peak
+            return "stable" if here.held and here.clock <= math.ceil(row.begin) else "decay"
         return "stable" if row.shape == ID["constant"] else "warmup"
 
     def extend_stable_phase(self, n: Number) -> Any:
@@ -506,12 +506,16 @@ class WSDScheduler(_Named):
             raise ValueError(f"extend_stable_phase must come before the decay, got step {self._position}, which is in it")
         if phase == "stable":
             return self.extend(steps)
-        return self._decide("extend", steps, _run(self).reached(math.ceil(self.schedule.rows[1][1])))
+        ramp: Boundary = self.schedule.rows[1][1]
+        first = math.ceil(ramp)  # the step with the peak; where the warm-up ends between two it may be in the decay already
+        value = steps if first == ramp else {"steps": steps, "clock": ramp}
+        return self._decide("extend", value, _run(self).reached(first))
 
     def initialize_decay_phase(self, decay_steps: Number | None = None) -> Any:
         """Start the decay at the current step, whose learning rate stays the peak; to `min_lr`, by `decay_type`.
 
-        It takes `decay_steps` > 0, by default those of the constructor.
+        It takes `decay_steps` > 0, by default those of the constructor. Where the schedule came with a state (policy "checkpoint"),
+        floor, shape and default are that schedule's; of one without an end the constructor's shape and steps.
 
         Raises
         ------
@@ -530,6 +534,19 @@ class WSDScheduler(_Named):
         if phase != "stable":
             raise ValueError(f"initialize_decay_phase must come in the stable phase, got step {self._position}: {phase}")
         return self._decide("decay", {**self._decay, "steps": steps})
+
+    def load_state_dict(self, state: Mapping[str, Any], policy: str = "config") -> list[Difference]:
+        """Take the position and the decisions of a state, and apply; see ``Scheduler``."""
+        differing = super().load_state_dict(state, policy)
+        if policy == "checkpoint" and differing:
+            rows = [Row(*row) for row in self.schedule.rows if row[0] != HOLD]
+            shapes = {ID["linear"]: "linear", ID["cosine"]: "cosine", ID["power_ramp"]: "1-sqrt"}
+            last = rows[-1]
+            if last.end is not None and last.shape in shapes:
+                self._decay = {"steps": normal(last.end - last.begin), "floor": last.stop, "shape": shapes[last.shape]}
+            elif rows[0].shape == ID["linear"]:
+                self._decay = {**self._decay, "floor": rows[0].start}
+        return differing
 
 
 class CosineRestartScheduler(_Named):
@@ -583,7 +600,7 @@ class CosineRestartScheduler(_Named):
         {'cycle_idx': 2, 'step_in_cycle': 5, 'cycle_length': 40}
         """
         schedule = self.schedule
-        clock, first = _on_the_clock(self, step), int(schedule.rows[0][0] == ID["linear"])
+        clock, first = math.floor(_on_the_clock(self, step)), int(schedule.rows[0][0] == ID["linear"])
         index, row = _row_at(schedule, max(clock, math.ceil(schedule.rows[first][1])))
         since = max(clock - math.ceil(row.begin), 0)
         if row.end is None:

@@ -4,6 +4,7 @@ A run is a list of pieces: each plays a schedule from some step of its own clock
 changes the pieces from its step on and nothing before. Each event is `[step, kind, value]`, JSON-safe.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -11,7 +12,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
-from ._arguments import LARGEST_STEP, LONGEST, position, positive, real, shown, whole_duration
+from ._arguments import LARGEST_STEP, LONGEST, Boundary, boundary, position, positive, real, shown, whole_duration
 from .builders import wsd
 from .schedule import Schedule, sequence
 from .shapes import constant
@@ -26,7 +27,7 @@ OF_THE_LR = {"decay", "reduce"}  # the other kinds are about the clock, which al
 class Piece(NamedTuple):
     begin: int  # the first step of the run that is this piece's
     source: Schedule
-    clock: int  # the source's step there
+    clock: Boundary  # the source's step there; it may stand between two
     factor: float = 1.0
     held: bool = False  # the clock stands
 
@@ -44,11 +45,12 @@ class Piece(NamedTuple):
         """The piece on a clock of its own."""
         source, clock = self.source, min(self.clock, LARGEST_STEP)
         if self.is_flat:
-            return constant(source(clock) * self.factor).named(phase_at(source, clock))
+            value = source(clock) if clock == math.floor(clock) else source.cut(clock)(LARGEST_STEP)
+            return constant(value * self.factor).named(phase_at(source, clock))
         return source.skip(clock) * self.factor
 
 
-def phase_at(schedule: Schedule, step: int) -> str:
+def phase_at(schedule: Schedule, step: Boundary) -> str:
     """The name of the phase that a step belongs to; past the end, of the last."""
     name = "hold"  # of a schedule whose parts own no integer step
     for phase in schedule.phases():
@@ -58,9 +60,9 @@ def phase_at(schedule: Schedule, step: int) -> str:
     return name
 
 
-def _pause(pieces: list[Piece], index: int, steps: int) -> None:
-    """Let the clock stand for some steps; what was to come comes later."""
-    here = pieces[index]
+def _pause(pieces: list[Piece], index: int, steps: int, clock: Boundary | None = None) -> None:
+    """Let the clock stand for some steps, at `clock` if that is given; what was to come comes later."""
+    here = pieces[index] if clock is None else pieces[index]._replace(clock=clock)
     later = pieces[index + 1 :] if here.held else pieces[index:]
     pieces[index:] = [here._replace(held=True), *(piece._replace(begin=piece.begin + steps) for piece in later)]
 
@@ -86,10 +88,16 @@ def _resume(pieces: list[Piece], index: int, value: object) -> None:
 
 
 def _extend(pieces: list[Piece], index: int, value: object) -> None:
+    clock: Boundary | None = None
+    if isinstance(value, Mapping):
+        how = _said("extend", value, "steps", "clock")
+        value, clock = how["steps"], boundary("clock", how["clock"])
+        if math.ceil(clock) != math.ceil(pieces[index].clock):
+            raise ValueError(f"clock must be in the step before {shown(pieces[index].clock)}, got {shown(clock)}")
     steps = whole_duration("steps", value)
     if pieces[_running(pieces, index)].begin >= NEVER:
         raise ValueError(f"extend must come while the clock runs, got a schedule that is held at step {pieces[index].begin}")
-    _pause(pieces, index, steps)
+    _pause(pieces, index, steps, clock)
 
 
 def _reduce(pieces: list[Piece], index: int, value: object) -> None:
@@ -98,12 +106,16 @@ def _reduce(pieces: list[Piece], index: int, value: object) -> None:
 
 
 def _decay(pieces: list[Piece], index: int, value: object) -> None:
-    if not isinstance(value, Mapping) or set(value) != {"steps", "floor", "shape"}:
-        raise ValueError(f"decay must say its steps, floor and shape, got {shown(value)}")
-    how = cast("Mapping[str, Any]", value)
+    how = _said("decay", value, "steps", "floor", "shape")
     begin = pieces[index].begin
     peak = pieces[index].schedule()(0)
     pieces[index:] = [Piece(begin, wsd(peak, 0, 0, how["steps"], how["floor"], decay_shape=how["shape"]), 0)]
+
+
+def _said(kind: str, value: object, *names: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or set(value) != set(names):
+        raise ValueError(f"{kind} must say its {', '.join(names[:-1])} and {names[-1]}, got {shown(value)}")
+    return cast("Mapping[str, Any]", value)
 
 
 def _nothing(value: object) -> None:
@@ -182,7 +194,7 @@ class Run:
         """The step at which the clock of the schedule first comes to `clock`."""
         schedule = self._pieces[0].source
         for piece, following in pairwise([*self._from(0), Piece(LARGEST_STEP, schedule, 0)]):
-            step = piece.begin + clock - piece.clock
+            step = piece.begin + clock - math.floor(piece.clock)
             if not piece.held and piece.source is schedule and piece.begin <= step <= following.begin:
                 return step
         raise ValueError(f"the clock must come to step {clock} of the schedule, got one that is held or decays before")

@@ -309,6 +309,26 @@ def test_extending_again_and_without_a_stable_phase() -> None:
     assert scheduler.to_schedule().values(9).tolist() == [0.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0]
 
 
+@pytest.mark.parametrize("stable", [0, 0.25, 1])
+@pytest.mark.parametrize("warmup", [0.5, 2.5, 2.3])
+def test_extending_where_the_warmup_ends_between_two_steps(warmup: float, stable: float) -> None:
+    scheduler = lrk.WSDScheduler(None, warmup, stable, 4, 1.0, 0.25)
+    scheduler.extend_stable_phase(2)
+    scheduler.extend_stable_phase(1)
+    longer = lrk.WSDScheduler(None, warmup, stable + 3, 4, 1.0, 0.25)
+    wanted = longer.to_schedule().values(14).tolist()
+    assert scheduler.to_schedule().values(14).tolist() == pytest.approx(wanted, rel=1e-15)
+    assert [scheduler.get_phase(k) for k in range(14)] == [longer.get_phase(k) for k in range(14)]
+    first = math.ceil(warmup)
+    assert scheduler.state_dict()["events"][0] == [first, "extend", {"steps": 2, "clock": warmup}]
+    again = lrk.WSDScheduler(None, warmup, stable, 4, 1.0, 0.25)
+    again.load_state_dict(json.loads(json.dumps(scheduler.state_dict())))
+    assert again.to_schedule() == scheduler.to_schedule()
+    assert scheduler.seek(first + 1) == 1.0
+    scheduler.initialize_decay_phase(2)
+    assert scheduler.to_schedule().values(first + 1, first + 5).tolist() == [1.0, 0.625, 0.25, 0.25]
+
+
 def test_a_hold_in_the_warmup_keeps_what_was_planned() -> None:
     scheduler = lrk.WSDScheduler(None, 2, 1, 2, 1.0)
     scheduler.extend_stable_phase(2)
@@ -361,6 +381,26 @@ def test_decisions_survive_state_and_pickle(policy: str) -> None:
         assert other.to_schedule() == first.to_schedule()
         assert [other.get_phase(k) for k in range(25)] == [first.get_phase(k) for k in range(25)]
         assert other.state_dict() == first.state_dict()
+
+
+def test_a_decay_after_a_checkpoint_is_the_checkpoints() -> None:
+    for shape in ("linear", "cosine", "1-sqrt"):
+        timed = lrk.WSDScheduler(None, 2, 10, 4, 1.0, 0.5, shape)
+        state = timed.state_dict()
+        for policy, floor in (("checkpoint", 0.5), ("config", 0.0)):
+            other = lrk.WSDScheduler(None, 1, 20, 9, 1.0, 0.0, "linear" if shape == "cosine" else "cosine")
+            other.load_state_dict(state, policy)
+            other.seek(3)
+            other.initialize_decay_phase()
+            told = {"steps": 4, "floor": 0.5, "shape": shape}
+            assert (other.state_dict()["events"] == [[3, "decay", told]]) == (policy == "checkpoint")
+            assert other.to_schedule()(1000) == floor
+    endless = lrk.WSDScheduler(None, 2, None, 4, 1.0, 0.5)
+    other = lrk.WSDScheduler(None, 2, None, 8, 1.0, 0.0, "cosine")
+    other.load_state_dict(endless.state_dict(), "checkpoint")
+    other.seek(3)
+    other.initialize_decay_phase()
+    assert other.state_dict()["events"] == [[3, "decay", {"steps": 8, "floor": 0.5, "shape": "cosine"}]]
 
 
 # ---- restarts ----
