@@ -412,10 +412,7 @@ class CosinePlateauScheduler(_Named):
             raise ValueError(f"min_lr_ratio must be <= 1, got {min_lr_ratio!r}")
         peak = 1.0 if base_lr is None else at_least("base_lr", base_lr, 0.0)
         spans = plateau_spans("plateau_steps", () if plateau_steps is None else plateau_steps, normal(total - ramp))
-        first = whole("last_epoch", last_epoch, -1) + 1
-        groups: Any = getattr(optimizer, "param_groups", ())
-        if first > 0 and base_lr is None and not all("initial_lr" in group for group in groups):
-            raise ValueError(f"optimizer.param_groups must have 'initial_lr' where last_epoch is given, got last_epoch={first - 1}")
+        first = self._step_after(last_epoch, optimizer, base_lr is None)
         curve = paused_cosine(peak, total, ramp, spans, ratio)
         super().__init__(curve, optimizer, step=first, relative=base_lr is None)
 

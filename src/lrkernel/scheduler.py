@@ -4,7 +4,7 @@ import copyreg
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ._arguments import Number, at_least, duration, one_of, position, positive, scalar, shown, whole_duration
+from ._arguments import Number, at_least, duration, one_of, position, positive, scalar, shown, whole, whole_duration
 from ._core import Stepper
 from .builders import DECAYS
 from .optimizer import apply, group_writes
@@ -84,6 +84,17 @@ class Scheduler(Stepper):
         self._optimizer = optimizer
         to = position("step", step)
         self._become(Live(plan, [], to), [], to)
+
+    @staticmethod
+    def _step_after(last_epoch: object, optimizer: Any, relative: bool) -> int:
+        """Where torch's `last_epoch` goes on; the lr of a group is then no base any more."""
+        done = whole("last_epoch", last_epoch, -1)
+        for index, group in enumerate(getattr(optimizer, "param_groups", ()) if relative and done >= 0 else ()):
+            if "initial_lr" not in group:
+                raise ValueError(
+                    f"optimizer.param_groups[{index}] must have 'initial_lr' where last_epoch >= 0, got last_epoch {done}"
+                )
+        return done + 1
 
     def _become(self, live: Live, events: list[Event], step: int) -> None:
         """Apply first: whatever is wrong shows before anything has changed."""

@@ -266,7 +266,7 @@ def test_last_epoch_is_torchs() -> None:
     again = lrk.CosinePlateauScheduler(optimizer, 100, warmup_steps=10, last_epoch=29)
     assert (again.current_step, lr_of(optimizer)) == (30, 0.1 * first.get_lr())
     with pytest.raises(
-        ValueError, match=r"optimizer.param_groups must have 'initial_lr' where last_epoch is given, got last_epoch=29"
+        ValueError, match=r"optimizer.param_groups\[0\] must have 'initial_lr' where last_epoch >= 0, got last_epoch 29"
     ):
         lrk.CosinePlateauScheduler(bare := optimizer_of(0.1), 100, last_epoch=29)
     assert bare.param_groups == [{"lr": 0.1}]

@@ -607,6 +607,11 @@ BAD = [
         ValueError,
         "optimizer must be given where the schedule is relative to its groups, got None",
     ),
+    Bad(
+        lambda: lrk.CosinePlateauScheduler(groups(), 100, last_epoch=3),
+        ValueError,
+        "optimizer.param_groups[0] must have 'initial_lr' where last_epoch >= 0, got last_epoch 3",
+    ),
     Bad(lambda: TARGET.seek(-1), ValueError, "step must be >= 0, got -1"),
     Bad(lambda: TARGET.seek(2**63), ValueError, "step must be < 2^63, got 9223372036854775808"),
     Bad(lambda: TARGET.seek(0.5), ValueError, "step must be a whole number, got 0.5"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from lrkernel import Schedule, Scheduler
 
-from .._arguments import Number, missing, shown, whole
+from .._arguments import Number, missing, shown
 
 try:
     from torch.optim import Optimizer
@@ -69,14 +69,7 @@ class TorchScheduler(Scheduler, LRScheduler):  # type: ignore[misc, override]  #
     ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {shown(optimizer)}")
-        done = whole("last_epoch", last_epoch, -1)
-        if relative and done >= 0:  # the lr of a group is no base any more
-            for index, group in enumerate(optimizer.param_groups):
-                if "initial_lr" not in group:
-                    raise ValueError(
-                        f"optimizer.param_groups[{index}] must have 'initial_lr' where last_epoch >= 0, got last_epoch {done}"
-                    )
-        super().__init__(schedule, optimizer, step=done + 1, relative=relative)
+        super().__init__(schedule, optimizer, step=self._step_after(last_epoch, optimizer, relative), relative=relative)
 
     def step(self, epoch: Number | None = None) -> Any:
         """Advance by one step, or go to `epoch`; apply, and return the new value, that of the schedule."""
