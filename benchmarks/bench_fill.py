@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from baselines import BASELINES
-from works import CONSTRUCTIONS, CURVES, WAYS, bound, floor, floor_of_two, importing, parts
+from works import CONSTRUCTIONS, CURVES, WAYS, bound, floor, floor_of_two, importing, parts, without_a_curve
 
 import lrkernel as lrk
 from lrkernel._core import runnable_levels
@@ -36,8 +36,11 @@ def level(request: pytest.FixtureRequest) -> Iterator[str]:
 # ---- what is compared is the same ----
 
 
-def test_every_formula_has_a_curve() -> None:
-    assert {shape.name for shape in lrk.SHAPES if shape.kind != "node"} <= {*CURVES, "hold"}
+def test_every_shape_has_a_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert without_a_curve() == []
+    monkeypatch.setitem(CURVES, "linear", CURVES["cosine"])
+    monkeypatch.delitem(CURVES, "product")
+    assert without_a_curve() == ["linear", "product"]
 
 
 def test_bounds_add_up() -> None:

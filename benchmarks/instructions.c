@@ -1,11 +1,10 @@
-/* instructions.c - what callgrind counts: a curve filled, filled as float32, gathered and asked step by step.
+/* instructions.c - what callgrind counts: a curve asked in every way that the core knows.
 
    Usage: instructions LEVEL FILE... A FILE is a curve as instructions.py writes it: five int64 (steps to fill, steps to
-   gather, root, rows, values), the rows, the values, the steps to gather. Each count ends with a dump "FILE, way".
-   Exit status 3 where the level does not run. */
-#include "lrkernel.h"
+   ask for, root, rows, values), the rows, the values, the steps to ask for three times: shuffled, in runs, in order.
+   Each count ends with a dump "FILE, way". Exit status 3 where the level does not run. */
+#include "batch.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +56,26 @@ static void *block(FILE *file, int64_t count, size_t size)
         CALLGRIND_DUMP_STATS_AT(name);                    \
     } while (0)
 
+/* Two tables, and a copy of each: four rows. */
+static void fill_batch(const lrk_table *table, int64_t steps, double *out)
+{
+    const lrk_table tables[2] = {*table, *table};
+    const int64_t first[3] = {0, 2, 4}, rows[4] = {0, 1, 2, 3};
+    const lrk_batch batch = {
+        .tables = tables,
+        .table_count = 2,
+        .first = first,
+        .rows = rows,
+        .stride = 1,
+        .count = steps,
+        .out = out,
+        .row_gap = steps,
+        .gap = 1,
+        .size = sizeof *out,
+    };
+    lrk_fill_batch(&batch, 1);
+}
+
 static void count(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -68,8 +87,10 @@ static void count(const char *path)
     const int64_t steps = head[0], calls = head[1], root = head[2], rows = head[3];
     lrk_segment *segments = block(file, rows, sizeof(lrk_segment));
     double *values = block(file, head[4], sizeof(double));
-    int64_t *gathered = block(file, calls, sizeof(int64_t));
-    double *out = block(NULL, steps > calls ? steps : calls, sizeof(double));
+    int64_t *shuffled = block(file, calls, sizeof(int64_t));
+    int64_t *runs = block(file, calls, sizeof(int64_t));
+    int64_t *ordered = block(file, calls, sizeof(int64_t));
+    double *out = block(NULL, 4 * steps, sizeof(double));
     fclose(file);
 
     for (int64_t row = 0; row < rows; ++row) {
@@ -82,12 +103,20 @@ static void count(const char *path)
     const lrk_table table = {segments, values, root};
     COUNTED("float64", lrk_fill(&table, 0, 1, steps, out, 1));
     COUNTED("float32", lrk_fill_float(&table, 0, 1, steps, (float *)out, 1));
-    COUNTED("gathered", lrk_gather(&table, gathered, calls, out));
-    COUNTED("one by one", for (int64_t j = 0; j < calls; ++j) out[j] = lrk_at(&table, gathered[j]));
+    COUNTED("strided output", lrk_fill(&table, 0, 1, steps, out, 2));
+    COUNTED("strided steps", lrk_fill(&table, 0, steps / calls, calls, out, 1));
+    COUNTED("backwards", lrk_fill(&table, steps - 1, -1, calls, out, 1));
+    COUNTED("batch", fill_batch(&table, steps, out));
+    COUNTED("shuffled", lrk_gather(&table, shuffled, calls, out));
+    COUNTED("runs", lrk_gather(&table, runs, calls, out));
+    COUNTED("in order", lrk_gather(&table, ordered, calls, out));
+    COUNTED("one by one", for (int64_t j = 0; j < calls; ++j) out[j] = lrk_at(&table, shuffled[j]));
     free(head);
     free(segments);
     free(values);
-    free(gathered);
+    free(shuffled);
+    free(runs);
+    free(ordered);
     free(out);
 }
 

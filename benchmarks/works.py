@@ -3,7 +3,7 @@
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -25,28 +25,51 @@ def parts(count: int, n: int) -> lrk.Schedule:
     return lrk.sequence(*(pair[k % 2] for k in range(count)))
 
 
-# One curve over `n` steps for every row of shapes.def that has a formula, and the schedules that people run.
+def warm_cosine(n: int) -> lrk.Schedule:
+    return lrk.warmup_cosine(1e-3, n // 100, n)
+
+
+# One curve over `n` steps for every row of shapes.def, by its name, and the schedules that people run.
 CURVES: dict[str, Callable[[int], lrk.Schedule]] = {
     "constant": lambda n: lrk.constant(1e-3),
+    "hold": lambda n: lrk.linear(1e-3, 1e-4, 1),
     "linear": lambda n: lrk.linear(1e-3, 0.0, n),
     "cosine": lambda n: lrk.cosine(1e-3, 0.0, n),
     "cosine_cycles": lambda n: lrk.cosine(1e-3, 0.0, n, cycles=3.5),
     "polynomial": lambda n: lrk.polynomial(1e-3, 0.0, n, power=2),
-    "real_power": lambda n: lrk.polynomial(1e-3, 0.0, n, power=2.7),
     "power_ramp": lambda n: lrk.power_ramp(1e-3, 0.0, n, power=0.5),
     "geometric": lambda n: lrk.geometric(1e-3, 1e-5, n),
     "exponential": lambda n: lrk.exponential(1e-3, 0.1, every=n),
     "inverse_sqrt": lambda n: lrk.inverse_sqrt(1e-3, 4000),
     "step": lambda n: lrk.step(1e-3, max(1, n // 3), 0.1),
     "values": lambda n: lrk.from_values(np.linspace(1e-3, 0.0, n)),
-    "warmup_cosine": lambda n: lrk.warmup_cosine(1e-3, n // 100, n),
+    "scale": lambda n: warm_cosine(n) * 0.3,
+    "divide": lambda n: warm_cosine(n) / 3.0,
+    "offset": lambda n: warm_cosine(n) + 1e-5,
+    "clip": lambda n: warm_cosine(n).clip(1e-4, 9e-4),
+    "product": lambda n: warm_cosine(n) * lrk.linear(1.0, 0.5, n),
+    "repeat": lambda n: warm_cosine(max(100, n // 100)).repeat(),
+    "epoch": lambda n: warm_cosine(max(100, n // 100)).by_epoch(100),
+    "skip": lambda n: warm_cosine(2 * n).skip(n // 2),
+    "warmup_cosine": warm_cosine,
     "wsd": lambda n: lrk.wsd(1e-3, n // 100, n - n // 100 - n // 5, n // 5),
+    "real_power": lambda n: lrk.polynomial(1e-3, 0.0, n, power=2.7),
     "cosine_restarts": lambda n: lrk.cosine_restarts(1e-3, n // 100),
     "cosine_plateau": lambda n: lrk.cosine_plateau(1e-3, n, n // 10, [(50, 30), (85, 10)], 0.1),
     "64_parts": lambda n: parts(64, n),
-    "scaled": lambda n: lrk.warmup_cosine(1e-3, n // 100, n) * 0.5,
-    "product": lambda n: lrk.warmup_cosine(1e-3, n // 100, n) * lrk.linear(1.0, 0.5, n),
 }
+
+
+def without_a_curve() -> list[str]:
+    """The rows of shapes.def whose curve is missing, or has no such row."""
+
+    def names(table: Any) -> Iterator[str]:
+        for row in table.rows:
+            yield lrk.SHAPES[row[0]].name
+            for child in row[7]:
+                yield from names(child) if isinstance(child, lrk.Schedule) else ()
+
+    return [shape.name for shape in lrk.SHAPES if shape.name not in CURVES or shape.name not in names(CURVES[shape.name](STEPS))]
 
 
 def bound(table: lrk.Schedule) -> float:
