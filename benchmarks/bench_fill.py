@@ -3,6 +3,7 @@
 With --benchmark-disable each runs once, on few steps. LRKERNEL_BENCH_HUGE=1 adds 10^8 steps.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import works
 from baselines import BASELINES
-from works import CONSTRUCTIONS, CURVES, WAYS, bound, floor, floor_of_two, importing, parts, without_a_curve
+from works import CONSTRUCTIONS, CURVES, WAYS, batch, bound, floor, floor_of_two, importing, parts, row_by_row, without_a_curve
 
 import lrkernel as lrk
 from lrkernel._core import runnable_levels
@@ -38,8 +40,8 @@ def level(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_every_shape_has_a_curve(monkeypatch: pytest.MonkeyPatch) -> None:
     assert without_a_curve() == []
-    monkeypatch.setitem(CURVES, "linear", CURVES["cosine"])
-    monkeypatch.delitem(CURVES, "product")
+    fewer = {name: build for name, build in CURVES.items() if name != "product"}
+    monkeypatch.setattr(works, "CURVES", {**fewer, "linear": CURVES["cosine"]})
     assert without_a_curve() == ["linear", "product"]
 
 
@@ -111,6 +113,22 @@ def test_parts(benchmark: Benchmark, way: str, count: int, n: int) -> None:
     check(benchmark(WAYS[way].prepared(schedule, n)), schedule, WAYS[way].steps(n))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows", [10, 1000])
+def test_batch(benchmark: Benchmark, rows: int, threads: int, n: int) -> None:
+    many, out = batch(rows, n // rows), np.zeros((rows, n // rows))
+    benchmark(many.values, n // rows, out=out, threads=threads)
+    assert out[-1, -1] == many[-1](n // rows - 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows", [10, 1000])
+def test_one_schedule_row_by_row(benchmark: Benchmark, rows: int, threads: int, n: int) -> None:
+    one, out = CURVES["warmup_cosine"](n), np.zeros((rows, n // rows))
+    benchmark(row_by_row, one, out, threads)
+    assert out.tolist() == one.values(n).reshape(out.shape).tolist()
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_baseline(benchmark: Benchmark, name: str, n: int) -> None:
     steps = min(n, BASELINES[name].most)
@@ -118,6 +136,10 @@ def test_baseline(benchmark: Benchmark, name: str, n: int) -> None:
 
 
 # ---- calls ----
+
+
+def test_cosine_of_c(benchmark: Benchmark) -> None:
+    assert benchmark(math.cos, 0.0) == 1.0
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -134,6 +156,11 @@ def test_construction(benchmark: Benchmark, name: str) -> None:
 @pytest.mark.parametrize("count", [1, 10, 100, 1000, 10_000])
 def test_construction_of_parts(benchmark: Benchmark, count: int) -> None:
     assert len(benchmark(parts, count, 1_000_000).segments) == count + 1
+
+
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_construction_of_a_batch(benchmark: Benchmark, rows: int) -> None:
+    assert benchmark(batch, rows, 1000).shape == (rows,)
 
 
 @pytest.mark.parametrize("module", ["numpy", "lrkernel"])

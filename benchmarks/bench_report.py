@@ -2,6 +2,7 @@
 
 import re
 
+import pairs
 import pytest
 import report
 from baselines import BASELINES, STEPPERS
@@ -16,8 +17,8 @@ from lrkernel._core import level, runnable_levels
 )
 def test_a_table_has_its_rows(name: str, rows: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "STEPS", 20_000)
-    monkeypatch.setattr(report, "PAIRS", 1)
-    monkeypatch.setattr(report, "CALLS", 10)
+    monkeypatch.setattr(pairs, "PAIRS", 1)
+    monkeypatch.setattr(pairs, "CALLS", 10)
     lines = list(report.TABLES[name]())
     assert max(map(len, lines)) <= 132
     tables = [[line.strip("| ").split(" | ") for line in part.splitlines()] for part in "\n".join(lines).split("\n\n")[1:]]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from baselines import STEPPERS, lrs, stepper
+from works import Empty
 
 Benchmark = Callable[..., Any]
 
@@ -15,6 +16,15 @@ def test_step(benchmark: Benchmark, name: str, groups: int) -> None:
     scheduler, optimizer = stepper(name, groups)
     benchmark(scheduler.step)
     assert optimizer.param_groups[-1]["lr"] < 0.1
+
+
+def test_empty_method(benchmark: Benchmark) -> None:
+    assert benchmark(Empty().step) is None
+
+
+def test_get_lr(benchmark: Benchmark) -> None:
+    scheduler, _ = stepper("Scheduler", 1)
+    assert benchmark(scheduler.get_lr) == 0.1
 
 
 @pytest.mark.parametrize("name", STEPPERS)

@@ -4,68 +4,43 @@ python benchmarks/report.py [--write] [--only speed peers steps]
 """
 
 import argparse
-import math
 import os
 import platform
 import re
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from baselines import BASELINES, STEPPERS, lrs, stepper
-from works import (
-    CONSTRUCTIONS,
-    CURVES,
-    STEPS,
-    WAYS,
-    Empty,
-    bound,
-    cosines,
-    floor,
-    floor_of_two,
-    importing,
-    parts,
-    repeated,
-    scalars,
+from baselines import BASELINES, STEPPERS
+from pairs import (
+    CALLS,
+    PAIRS,
+    Pair,
+    an_import,
+    at_level,
+    beside_floor,
+    beside_torch,
+    buffer,
+    construction,
+    float32,
+    many_parts,
+    of_scheduler,
+    one_call,
+    peer,
+    rows_of_one,
+    steps_in,
+    through,
+    two_threads,
+    two_threads_or_one,
 )
+from works import CONSTRUCTIONS, CURVES, STEPS, bound, floor
 
-import lrkernel as lrk
 from lrkernel._core import runnable_levels
 
 README = Path(__file__).parents[1] / "README.md"
-PAIRS = 9
-CALLS = 1000
 GROUPS = (1, 64)
-PATIENCE = 10.0  # seconds: what takes longer in nine runs gets three, each timed at once
-
-Work = Callable[[], object]
-
-
-def seconds(work: Work) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-def settled(work: Work, slow: bool) -> float:
-    """Seconds of a second run: the first finds the caches as the other work left them, and its threads still spinning."""
-    if not slow:
-        work()
-    return seconds(work)
-
-
-def paired(work: Work, reference: Work) -> tuple[float, float, float]:
-    """Median seconds of `work` and of `reference`, run in turn, and the median of the ratios of neighbours."""
-    work()
-    slow = PAIRS * seconds(work) > PATIENCE
-    pairs = [(settled(work, slow), settled(reference, False)) for _ in range(3 if slow else PAIRS)]
-    works, references = zip(*pairs, strict=True)
-    return statistics.median(works), statistics.median(references), statistics.median(w / r for w, r in pairs)
 
 
 def machine() -> str:
@@ -85,66 +60,42 @@ def table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
 
 
 def speed() -> Iterator[str]:
-    out, single, levels = np.zeros(STEPS), np.zeros(STEPS, np.float32), runnable_levels()
-    fill = partial(floor, out)
-    base = statistics.median(seconds(fill) for _ in range(PAIRS))
+    fill, levels, rows = Pair("", partial(floor, buffer(STEPS)), "", partial(floor, buffer(STEPS))).timed(), runnable_levels(), []
     yield f"10M float64 steps into a warm buffer, one thread, {machine()}, NumPy {np.__version__}: milliseconds (times the"
-    yield f"memory floor, `out.fill(1.0)`, {base * 1e3:.1f} ms); float32, times float64. Medians of {PAIRS} paired runs."
+    yield f"memory floor, `out.fill(1.0)`, {fill.work * 1e3:.1f} ms); float32, times float64. Medians of {PAIRS} paired runs."
     yield ""
-    rows = []
     for name, build in CURVES.items():
         schedule, cells = build(STEPS), []
-        ours = partial(schedule.values, STEPS, out=out, threads=1)
         for level in levels:
-            lrk.use_level(level)
-            elapsed, _, ratio = paired(ours, fill)
-            cells.append(f"{elapsed * 1e3:.1f} ({ratio:.2f} x)")
-        _, _, ratio = paired(partial(schedule.values, STEPS, out=single, threads=1), ours)
-        rows.append([name, f"{bound(schedule):g}", *cells, f"{ratio:.2f} x"])
-    lrk.use_level(None)
+            with at_level(level):
+                timed = beside_floor(name, schedule, STEPS).timed()
+            cells.append(f"{timed.work * 1e3:.1f} ({timed.ratio:.2f} x)")
+        rows.append([name, f"{bound(schedule):g}", *cells, f"{float32(name, schedule, STEPS).timed().ratio:.2f} x"])
     yield from table(["curve", "error bound, ulp", *levels, "float32"], rows)
     yield ""
-    yield from table(["10M steps, the best level", "ms", "times", "beside"], [ranges_row(*row) for row in ranges(out)])
+    yield from table(["10M steps, the best level", "ms", "times", "beside"], [beside(pair, 1e3) for pair in ranges(STEPS)])
 
 
-def ranges(out: np.ndarray) -> Iterator[tuple[str, Work, str, Work]]:
-    """Works and what each is held against."""
-    cosine, few, short = CURVES["warmup_cosine"](STEPS), parts(4, STEPS), STEPS // 100
-    pool = ThreadPoolExecutor(1)
-    two = partial(cosine.values, STEPS, out=out, threads=2)
-    yield "warmup_cosine, 2 threads", two, "a fill by 2 threads", partial(floor_of_two, out, pool)
-    brief = CURVES["warmup_cosine"](short)
-    for n, schedule in ((STEPS, cosine), (short, brief)):
-        yield (
-            f"warmup_cosine, 2 threads, {n:,} steps",
-            partial(schedule.values, n, out=out[:n], threads=2),
-            "1 thread",
-            partial(schedule.values, n, out=out[:n], threads=1),
-        )
-    pair = parts(2, STEPS)
+def ranges(n: int) -> Iterator[Pair]:
+    yield two_threads(n)
+    yield two_threads_or_one(n)
+    yield two_threads_or_one(n // 100)
     for count in (64, 10_000):
-        many = parts(count, STEPS)
-        yield (
-            f"{count:,} parts",
-            partial(many.values, STEPS, out=out, threads=1),
-            "2 parts",
-            partial(pair.values, STEPS, out=out, threads=1),
-        )
+        yield many_parts(count, n)
     for way in ("sorted steps", "clustered steps", "shuffled steps", "shuffled steps, int32"):
-        steps = WAYS[way].steps(STEPS)
-        yield f"{way}, 4 parts", partial(few, steps), "`np.copyto`", partial(np.copyto, out, steps.astype(np.float64))
-    for way, limit in (("every 7th step", out[: -(-STEPS // 7)]), ("backwards", out), ("strided output", np.zeros(2 * STEPS)[::2])):
-        yield f"warmup_cosine, {way}", WAYS[way].prepared(cosine, STEPS), "a fill of that output", partial(floor, limit)
-    yield "warmup_cosine, fresh output", partial(cosine.values, STEPS), "`np.full`", partial(np.full, STEPS, 1.0)
-    pool.shutdown()
+        yield steps_in(way, n)
+    for way in ("every 7th step", "backwards", "strided output", "fresh output"):
+        yield through(way, n)
+    for threads in (1, 2):
+        yield rows_of_one(n, threads)
 
 
-def ranges_row(name: str, work: Work, beside: str, reference: Work) -> list[str]:
-    elapsed, limit, ratio = paired(work, reference)
-    return [name, f"{elapsed * 1e3:.2f}", f"{ratio:.2f} x", f"{beside}, {limit * 1e3:.2f} ms"]
+def beside(pair: Pair, unit: float) -> list[str]:
+    timed = pair.timed()
+    return [pair.name, number(timed.work * unit), f"{timed.ratio:.2f} x", f"{pair.beside}, {number(timed.reference * unit)}"]
 
 
-# ---- baselines ----
+# ---- peers ----
 
 
 def peers() -> Iterator[str]:
@@ -154,12 +105,8 @@ def peers() -> Iterator[str]:
     yield ""
     rows = []
     for name, baseline in BASELINES.items():
-        n = min(STEPS, baseline.most)
-        theirs, schedule = baseline.make(n), baseline.schedule(n)
-        baseline.check(theirs(), n)
-        ours = partial(schedule.values, n, out=np.zeros(n, baseline.dtype), threads=1)
-        elapsed, mine, ratio = paired(theirs, ours)
-        cells = [number(elapsed / n * 1e9), f"{mine / n * 1e9:.2f}", f"{number(ratio)} x"]
+        timed, n = peer(name, STEPS).timed(), min(STEPS, baseline.most)
+        cells = [number(timed.work / n * 1e9), f"{timed.reference / n * 1e9:.2f}", f"{number(timed.ratio)} x"]
         rows.append([name, baseline.curve, *cells])
     yield from table(["by", "curve", "ns per step", "lrkernel", "times"], rows)
 
@@ -177,41 +124,22 @@ def steps() -> Iterator[str]:
     for name in STEPPERS:
         cells = []
         for groups in GROUPS:
-            (ours, optimizer), (theirs, other) = stepper(name, groups), stepper(reference, groups)
-            repeated(ours.step, CALLS)
-            repeated(theirs.step, CALLS)
-            np.testing.assert_allclose(lrs(optimizer), lrs(other), rtol=1e-9)
-            elapsed, _, ratio = paired(partial(repeated, ours.step, CALLS), partial(repeated, theirs.step, CALLS))
-            cells.append(f"{elapsed / CALLS * 1e6:.2f}" + (f" ({1 / ratio:.1f} x)" if name != reference else ""))
+            timed = beside_torch(name, reference, groups).timed()
+            cells.append(f"{timed.work * 1e6:.2f}" + (f" ({1 / timed.ratio:.1f} x)" if name != reference else ""))
         rows.append([f"`{name}`", *cells])
     yield from table(["scheduler", *(f"{groups} groups" if groups > 1 else "1 group" for groups in GROUPS)], rows)
     yield ""
-    yield from table(["one call", "microseconds", "times", "beside"], [calls_row(*row) for row in calls()])
+    yield from table(["one call", "microseconds", "times", "beside"], [beside(pair, 1e6) for pair in calls(STEPS)])
 
 
-def calls() -> Iterator[tuple[str, Work, str, Work, int]]:
-    """Works, what each is held against, and how often both run in one measurement."""
-    inside = [STEPS // CALLS * k for k in range(CALLS)]
-    cosine = partial(cosines, [math.pi * step / STEPS for step in inside])
+def calls(n: int) -> Iterator[Pair]:
     for name in ("linear", "warmup_cosine", "64_parts", "real_power"):
-        yield f"`schedule(step)`, {name}", partial(scalars, CURVES[name](STEPS), inside), "`math.cos(x)`", cosine, CALLS
-    (ours, _), (_, optimizer) = stepper("Scheduler", 1), stepper("CosineAnnealingLR", 1)
-    yield (
-        "`Scheduler.step()`, one group",
-        partial(repeated, ours.step, CALLS),
-        "an empty method",
-        partial(repeated, Empty().step, CALLS),
-        CALLS,
-    )
-    theirs = partial(repeated, partial(STEPPERS["CosineAnnealingLR"], optimizer), CALLS)
-    for name, build in CONSTRUCTIONS.items():
-        yield f"`{name}(...)`", partial(repeated, build, CALLS), "torch's `CosineAnnealingLR(...)`", theirs, CALLS
-    yield "a process that imports lrkernel", partial(importing, "lrkernel"), "NumPy alone", partial(importing, "numpy"), 1
-
-
-def calls_row(name: str, work: Work, beside: str, reference: Work, times: int) -> list[str]:
-    elapsed, limit, ratio = paired(work, reference)
-    return [name, f"{number(elapsed / times * 1e6)}", f"{ratio:.1f} x", f"{beside}, {number(limit / times * 1e6)}"]
+        yield one_call(name, n)
+    for method in ("step", "get_lr"):
+        yield of_scheduler(method)
+    for name in CONSTRUCTIONS:
+        yield construction(name)
+    yield an_import()
 
 
 # ---- README ----

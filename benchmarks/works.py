@@ -60,6 +60,11 @@ CURVES: dict[str, Callable[[int], lrk.Schedule]] = {
 }
 
 
+def batch(count: int, n: int) -> lrk.ScheduleBatch:
+    """`count` different schedules of `n` steps."""
+    return lrk.sweep(lrk.warmup_cosine, peak=np.linspace(1e-3, 2e-3, count), warmup=n // 100, total=n)
+
+
 def without_a_curve() -> list[str]:
     """The rows of shapes.def whose curve is missing, or has no such row."""
 
@@ -69,7 +74,7 @@ def without_a_curve() -> list[str]:
             for child in row[7]:
                 yield from names(child) if isinstance(child, lrk.Schedule) else ()
 
-    return [shape.name for shape in lrk.SHAPES if shape.name not in CURVES or shape.name not in names(CURVES[shape.name](STEPS))]
+    return [shape.name for shape in lrk.SHAPES if shape.name not in CURVES or shape.name not in names(CURVES[shape.name](1000))]
 
 
 def bound(table: lrk.Schedule) -> float:
@@ -157,6 +162,13 @@ def cosines(arguments: list[float]) -> None:
 def scalars(schedule: lrk.Schedule, steps: list[int]) -> None:
     for step in steps:
         schedule(step)
+
+
+def row_by_row(schedule: lrk.Schedule, out: Values, threads: int) -> None:
+    """The limit of a batch of schedules: one that goes through the same matrix."""
+    rows, n = out.shape
+    for k in range(rows):
+        schedule.values(k * n, (k + 1) * n, out=out[k], threads=threads)
 
 
 def repeated(step: Callable[[], object], times: int) -> None:
