@@ -81,7 +81,8 @@ def at_the_best(n: int) -> Iterator[Bar]:
         yield Bar(two_threads_or_one(steps), 1.0)
     yield Bar(steps_in("shuffled steps", n), 3.0)
     for name in CURVES:
-        yield Bar(one_call(name, n), 3.0)
+        for apart in (False, True):
+            yield Bar(one_call(name, n, apart), 3.0)
     yield Bar(of_scheduler("step"), 4.0)
     yield Bar(construction("wsd"), 5.0, microseconds=True)
     for threads in (1, 2):

@@ -167,10 +167,12 @@ def peer(name: str, n: int) -> Pair:
 # ---- calls ----
 
 
-def one_call(name: str, n: int) -> Pair:
-    steps = [n // CALLS * k for k in range(CALLS)]
-    work = partial(scalars, CURVES[name](n), steps)
-    return Pair(f"`schedule(step)`, {name}", work, "`math.cos(x)`", partial(cosines, [math.pi * step / n for step in steps]), CALLS)
+def one_call(name: str, n: int, apart: bool = False) -> Pair:
+    """Steps as a training loop asks for them, from the middle on; or far apart."""
+    steps = [n // CALLS * k if apart else n // 2 + k for k in range(CALLS)]
+    cosine = partial(cosines, [math.pi * step / n for step in steps])
+    said = f"`schedule(step)`, {name}{', far apart' * apart}"
+    return Pair(said, partial(scalars, CURVES[name](n), steps), "`math.cos(x)`", cosine, CALLS)
 
 
 def of_scheduler(method: str) -> Pair:

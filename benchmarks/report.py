@@ -134,7 +134,8 @@ def steps() -> Iterator[str]:
 
 def calls(n: int) -> Iterator[Pair]:
     for name in ("linear", "warmup_cosine", "64_parts", "real_power"):
-        yield one_call(name, n)
+        for apart in (False, True):
+            yield one_call(name, n, apart)
     for method in ("step", "get_lr"):
         yield of_scheduler(method)
     for name in CONSTRUCTIONS:
