@@ -451,10 +451,13 @@ static lrk_steps steps_between(uint64_t earlier, uint64_t later, double part, do
 /* The same for a row without blocks: linear. */
 static lrk_steps lane_steps(const lrk_segment *s, const lrk_place *place, int64_t whole)
 {
+    if (s->k[LINEAR_CROSSES] == 0.0) {
+        if (s->falling) return steps_between((uint64_t)whole, place->end, place->end_part, -1.0);
+        return steps_between((uint64_t)place->first, (uint64_t)whole, place->lead, 1.0);
+    }
     const lrk_steps past = steps_between((uint64_t)place->first, (uint64_t)whole, place->lead, 1.0);
     const lrk_steps left = steps_between((uint64_t)whole, place->end, place->end_part, -1.0);
     const lrk_steps near = s->falling ? left : past, far = s->falling ? past : left;
-    if (s->k[LINEAR_CROSSES] == 0.0) return near;
     return (lrk_steps){near.high - far.high, near.low - far.low, near.part - far.part, 2.0 * near.sign};
 }
 
@@ -465,6 +468,13 @@ static double block_steps(const lrk_segment *s, const lrk_place *place, int64_t 
     const uint64_t near = near_steps(s, place, whole, &part), in_block = (uint64_t)s->k[LRK_WIDTH] - 1;
     *steps = split_steps(near & ~in_block, part, 1.0);
     return (double)(near & in_block);
+}
+
+/* lrk_distance without waiting for sums that lose nothing: nearly all distances are whole and below 2^32. */
+static lrk_dd step_distance(const lrk_steps *steps, double j)
+{
+    if (steps->high == 0.0 && steps->part == 0.0) return (lrk_dd){steps->low + j, 0.0};
+    return lrk_distance(steps, j);
 }
 
 static double range_at(const lrk_table *t, int64_t first, int64_t rows, lrk_clock clock);
@@ -499,23 +509,20 @@ static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *
         if (at_begin) return s->start;         \
         steps = lane_steps(s, place, whole);   \
         return name##_lane(s, &steps, 0.0);
-#define LRK_TABLE(id, name, ulp, call, formula)                           \
-    case id: {                                                            \
-        double b0, b1;                                                    \
-        if (at_begin) return s->start;                                    \
-        const double r = block_steps(s, place, whole, &steps);            \
-        const lrk_anchor a = name##_anchor(s, lrk_distance(&steps, 0.0)); \
-        name##_inside(s, r, &b0, &b1);                                    \
-        return lrk_join(&a, b0, b1);                                      \
+#define LRK_TABLE(id, name, ulp, call, formula)                \
+    case id: {                                                 \
+        if (at_begin) return s->start;                         \
+        const double r = block_steps(s, place, whole, &steps); \
+        return name##_at(s, step_distance(&steps, 0.0), r);    \
     }
-#define LRK_SERIES(id, name, ulp, call, formula)                                               \
-    case id: {                                                                                 \
-        if (at_begin) return s->start;                                                         \
-        const double r = block_steps(s, place, whole, &steps);                                 \
-        const lrk_series e = name##_series(s, lrk_distance(&steps, 0.0));                      \
-        const double terms = lrk_settles(&e, s->k[LRK_WIDTH]);                                 \
-        if (terms == 0.0) return lrk_rounded(name##_series(s, lrk_distance(&steps, r)).value); \
-        return terms == 4.0 ? lrk_sum4(&e, r) : lrk_sum8(&e, r);                               \
+#define LRK_SERIES(id, name, ulp, call, formula)                                                \
+    case id: {                                                                                  \
+        if (at_begin) return s->start;                                                          \
+        const double r = block_steps(s, place, whole, &steps);                                  \
+        const lrk_series e = name##_series(s, step_distance(&steps, 0.0));                      \
+        const double terms = lrk_settles(&e, s->k[LRK_WIDTH]);                                  \
+        if (terms == 0.0) return lrk_rounded(name##_series(s, step_distance(&steps, r)).value); \
+        return terms == 4.0 ? lrk_sum4(&e, r) : lrk_sum8(&e, r);                                \
     }
 #define LRK_STAIR(id, name, ulp, call, formula) \
     case id:                                    \
@@ -546,7 +553,8 @@ static int64_t locate(const lrk_segment *rows, int64_t count, lrk_clock clock)
     int64_t low = 0, high = count;
     while (high - low > 1) {
         const int64_t middle = low + (high - low) / 2;
-        if (place_row(rows + middle, clock.part).first <= clock.whole) {
+        const lrk_segment *m = rows + middle;
+        if ((clock.part == 0.0 ? m->first : place_row(m, clock.part).first) <= clock.whole) {
             low = middle;
         } else {
             high = middle;
@@ -558,6 +566,7 @@ static int64_t locate(const lrk_segment *rows, int64_t count, lrk_clock clock)
 static double range_at(const lrk_table *t, int64_t first, int64_t rows, lrk_clock clock)
 {
     const lrk_segment *s = t->segments + first + locate(t->segments + first, rows, clock);
+    if (s->shape <= SHAPE_hold) return s->start;
     const lrk_place place = place_row(s, clock.part);
     return row_at(t, s, &place, clock.whole);
 }

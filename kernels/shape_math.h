@@ -32,11 +32,17 @@ LRK_INLINE lrk_dd lrk_distance(const lrk_steps *steps, double j)
     return lrk_two_sum(whole.hi, whole.lo + steps->part);
 }
 
-/* (span + span_low) - distance */
-LRK_INLINE lrk_dd lrk_remaining(double span, double span_low, lrk_dd distance)
+/* (span + span_low) - distance, its low part not yet below half an ulp of the high one */
+LRK_INLINE lrk_dd lrk_raw_remaining(double span, double span_low, lrk_dd distance)
 {
     const lrk_dd left = lrk_two_sum(span, -distance.hi);
-    return lrk_two_sum(left.hi, left.lo + (span_low - distance.lo));
+    return (lrk_dd){left.hi, left.lo + (span_low - distance.lo)};
+}
+
+LRK_INLINE lrk_dd lrk_remaining(double span, double span_low, lrk_dd distance)
+{
+    const lrk_dd left = lrk_raw_remaining(span, span_low, distance);
+    return lrk_two_sum(left.hi, left.lo);
 }
 
 /* distance / (span + span_low) */
@@ -198,9 +204,9 @@ typedef struct lrk_anchor {
     double a0, a1;
 } lrk_anchor;
 
-LRK_INLINE lrk_wave lrk_half_wave(const lrk_segment *s, lrk_dd near)
+/* `far` is what remains of the span. */
+LRK_INLINE lrk_wave lrk_half_wave(const lrk_segment *s, lrk_dd near, lrk_dd far)
 {
-    const lrk_dd far = lrk_remaining(s->span, s->k[WAVE_SPAN_LOW], near);
     const int beyond = near.hi > far.hi;
     const lrk_dd distance = {beyond ? far.hi : near.hi, beyond ? far.lo : near.lo};
     return lrk_wave_at(lrk_quotient(distance, s->span, s->k[WAVE_SPAN_LOW]), beyond);
@@ -216,17 +222,22 @@ static const char *cosine_prepare(lrk_segment *s, lrk_dd span)
     return NULL;
 }
 
-LRK_INLINE lrk_anchor cosine_anchor(const lrk_segment *s, lrk_dd near)
+LRK_INLINE lrk_anchor lrk_anchor_of(const lrk_segment *s, lrk_wave wave)
 {
-    const lrk_wave wave = lrk_half_wave(s, near);
     const double half = 0.5 * s->gap;
     return (lrk_anchor){lrk_wave_value(s, wave.weight), half * wave.cosine, half * wave.sine};
+}
+
+LRK_INLINE lrk_anchor cosine_anchor(const lrk_segment *s, lrk_dd near)
+{
+    return lrk_anchor_of(s, lrk_half_wave(s, near, lrk_remaining(s->span, s->k[WAVE_SPAN_LOW], near)));
 }
 
 /* The table's entry of r steps. */
 LRK_INLINE void cosine_inside(const lrk_segment *s, double r, double *b0, double *b1)
 {
-    const lrk_wave wave = lrk_half_wave(s, (lrk_dd){r, 0.0});
+    const lrk_dd near = {r, 0.0};
+    const lrk_wave wave = lrk_half_wave(s, near, lrk_remaining(s->span, s->k[WAVE_SPAN_LOW], near));
     *b0 = 2.0 * wave.weight.hi;
     *b1 = wave.sine;
 }
@@ -234,6 +245,37 @@ LRK_INLINE void cosine_inside(const lrk_segment *s, double r, double *b0, double
 LRK_INLINE double lrk_join(const lrk_anchor *a, double b0, double b1)
 {
     return a->value.hi + (a->value.lo + (a->a0 * b0 + a->a1 * b1));
+}
+
+/* The value r steps after the anchor at `near`. The anchor's wave and the entry's in two lanes take hardly longer than
+   one of them, and where nothing is left to renormalise (all distances whole) the branch saves waiting for that: 56 ns
+   together, 96 one after the other. */
+LRK_INLINE double cosine_at(const lrk_segment *segment, lrk_dd anchor, double r)
+{
+    const lrk_segment s = *segment;
+    const double near[2] = {anchor.hi, r}, near_low[2] = {anchor.lo, 0.0};
+    double far[2], far_low[2], weight[2], weight_low[2], cosine[2], sine[2];
+    for (int j = 0; j < 2; ++j) {
+        const lrk_dd left = lrk_raw_remaining(s.span, s.k[WAVE_SPAN_LOW], (lrk_dd){near[j], near_low[j]});
+        far[j] = left.hi;
+        far_low[j] = left.lo;
+    }
+    if (far_low[0] != 0.0 || far_low[1] != 0.0) {
+        for (int j = 0; j < 2; ++j) {
+            const lrk_dd left = lrk_two_sum(far[j], far_low[j]);
+            far[j] = left.hi;
+            far_low[j] = left.lo;
+        }
+    }
+    for (int j = 0; j < 2; ++j) {
+        const lrk_wave wave = lrk_half_wave(&s, (lrk_dd){near[j], near_low[j]}, (lrk_dd){far[j], far_low[j]});
+        weight[j] = wave.weight.hi;
+        weight_low[j] = wave.weight.lo;
+        cosine[j] = wave.cosine;
+        sine[j] = wave.sine;
+    }
+    const lrk_anchor a = lrk_anchor_of(&s, (lrk_wave){{weight[0], weight_low[0]}, cosine[0], sine[0]});
+    return lrk_join(&a, 2.0 * weight[1], sine[1]);
 }
 
 /* ---- curves by their series ----
@@ -671,23 +713,16 @@ LRK_INLINE double values_stair(const lrk_segment *s, const double *values, lrk_s
     return values[s->child[0] + (k.high == 0.0 && k.low < s->count[0] ? k.low : s->count[0] - 1)];
 }
 
-enum { STEP_RATE, STEP_RATE_LOW }; /* log2 gamma */
-
-static const char *step_prepare(lrk_segment *s, lrk_dd span)
-{
-    (void)span;
-    if (!(s->param > 0.0)) return "gamma must be > 0";
-    if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "step_size must be > 0";
-    const lrk_dd rate = lrk_dd_log2(s->param);
-    s->k[STEP_RATE] = rate.hi;
-    s->k[STEP_RATE_LOW] = rate.lo;
-    return NULL;
-}
+enum {
+    STEP_RATE, /* log2 gamma */
+    STEP_RATE_LOW,
+    STEP_STAIRS /* the values of stairs 1, 2, ... as far as there are slots: 165 ns each that a call saves */
+};
+#define LRK_STEP_STAIRS 6
 
 /* start gamma^k in double-double, rounded once: gamma^1 is gamma. */
-static double step_stair(const lrk_segment *s, const double *values, lrk_stair k)
+static double lrk_step_value(const lrk_segment *s, lrk_stair k)
 {
-    (void)values;
     if (s->start == 0.0 || (k.low == 0 && k.high == 0.0)) return s->start;
     const double low = (double)(k.low & 0xffffffff), high = (double)(k.low >> 32) * 0x1p32;
     const lrk_dd count = lrk_dd_add(lrk_quick_sum(high, low), (lrk_dd){lrk_clamp(k.high, 0.0, 0x1p100) * 0x1p62, 0.0});
@@ -697,6 +732,25 @@ static double step_stair(const lrk_segment *s, const double *values, lrk_stair k
     const double mantissa = lrk_mantissa(s->start < 0.0 ? -s->start : s->start, &scale);
     const double value = lrk_scale(lrk_dd_multiply(power, (lrk_dd){mantissa, 0.0}).hi, exponent + scale);
     return s->start < 0.0 ? -value : value;
+}
+
+static const char *step_prepare(lrk_segment *s, lrk_dd span)
+{
+    (void)span;
+    if (!(s->param > 0.0)) return "gamma must be > 0";
+    if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "step_size must be > 0";
+    const lrk_dd rate = lrk_dd_log2(s->param);
+    s->k[STEP_RATE] = rate.hi;
+    s->k[STEP_RATE_LOW] = rate.lo;
+    for (int j = 0; j < LRK_STEP_STAIRS; ++j) s->k[STEP_STAIRS + j] = lrk_step_value(s, (lrk_stair){j + 1, 0.0});
+    return NULL;
+}
+
+LRK_INLINE double step_stair(const lrk_segment *s, const double *values, lrk_stair k)
+{
+    (void)values;
+    if (k.high == 0.0 && k.low > 0 && k.low <= LRK_STEP_STAIRS) return s->k[STEP_STAIRS + k.low - 1];
+    return lrk_step_value(s, k);
 }
 
 #endif
