@@ -29,7 +29,7 @@ class BuildExt(build_ext):
 
 core = Extension(
     "lrkernel._core",
-    ["kernels/_core.pyx", "kernels/lrk.c", "kernels/batch.c", "kernels/pool.c"],
+    ["kernels/_core.pyx", "kernels/lrk.c", "kernels/batch.c", "kernels/pool.c", "kernels/ahead.c"],
     include_dirs=["kernels", "src/lrkernel/include", "src"],
     # What is listed here triggers a rebuild and travels in the sdist, which has no MANIFEST.in.
     depends=[

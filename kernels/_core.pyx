@@ -68,6 +68,19 @@ cdef extern from "batch.h" nogil:
         size_t size
     void lrk_fill_batch(const lrk_batch *batch, int threads)
 
+cdef extern from "ahead.h" nogil:
+    ctypedef struct lrk_ahead:
+        pass
+    ctypedef struct lrk_asked:
+        pass
+    bint lrk_ahead_has(const lrk_asked *asked, int64_t step, double *value)
+    bint lrk_ahead_wanted(lrk_asked *asked, int64_t step)
+    bint lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block)
+    void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
+
+if sizeof(Asked) != sizeof(lrk_asked):
+    raise ImportError("lrk_asked of ahead.h and Asked of _core.pxd differ: rebuild lrkernel")
+
 Shape = namedtuple("Shape", "id name kind ulp call formula")
 
 
@@ -201,10 +214,20 @@ cdef class Table:
 
     def __dealloc__(self):
         free(self.segments)
+        free(self.asked.block)
 
     cdef double at(self, int64_t step) noexcept nogil:
         cdef lrk_table table = _table(self)
         return lrk_at(&table, step)
+
+    cdef double at_next(self, int64_t step) noexcept nogil:
+        """``at`` for who may ask step by step."""
+        cdef double value
+        if lrk_ahead_has(<const lrk_asked *> &self.asked, step, &value):
+            return value
+        if lrk_ahead_wanted(<lrk_asked *> &self.asked, step):
+            _fill_ahead(self, step)
+        return self.at(step)
 
     cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil:
         cdef lrk_table table = _table(self)
@@ -278,7 +301,7 @@ cdef inline object _value(Table self, PyObject *step):
     if PyLong_CheckExact(step):
         whole = PyLong_AsLongLongAndOverflow(step, &overflow)  # -1 too where it overflows
         if whole >= 0:
-            return self.at(whole)
+            return self.at_next(whole)
     return self._evaluate(<object> step)
 
 
@@ -311,6 +334,19 @@ cdef inline lrk_table _table(Table self) noexcept nogil:
     table.values = self.data
     table.root = self.root
     return table
+
+
+cdef void _fill_ahead(Table self, int64_t step) noexcept nogil:
+    cdef lrk_asked *asked = <lrk_asked *> &self.asked
+    cdef lrk_table table = _table(self)
+    cdef void *block
+    if self.asked.block == NULL:
+        block = calloc(1, sizeof(lrk_ahead))
+        if block == NULL:
+            return
+        if not lrk_ahead_keep(asked, <lrk_ahead *> block):
+            free(block)
+    lrk_ahead_fill(asked, &table, step)
 
 
 cdef lrk_batch _batch(
@@ -528,35 +564,23 @@ cdef str LR_SCALE = "lr_scale"
 cdef str INITIAL_LR = "initial_lr"
 
 
-cdef enum:
-    AHEAD = 256
-
-
 cdef class Stepper:
     """The position of a scheduler, and the short way to its next step: one curve for the ``lr`` of groups that are plain dicts.
 
     Whatever else there is to write or to complain about is for ``seek``, which the subclass has. Measured: with both loops in
-    Python a step takes twice as long for one group and three times for 64. Values are filled in for some steps ahead, since a step
-    of a fill costs a tenth of one by itself.
+    Python a step takes twice as long for one group and three times for 64.
     """
 
     cdef public int64_t _position
     cdef public Table _curve
     cdef public bint _relative
     cdef public object _optimizer
-    cdef Table _filled
-    cdef int64_t _first
-    cdef double[AHEAD] _ahead
-
-    cdef double _at(self, int64_t step) noexcept:
-        if self._filled is not self._curve or step < self._first or step - self._first >= AHEAD:
-            self._first = step if step <= INT64_MAX - AHEAD else INT64_MAX - AHEAD + 1
-            self._filled = self._curve
-            self._curve.fill(self._first, 1, AHEAD, self._ahead, 1)
-        return self._ahead[step - self._first]
 
     def step(self):
         """Advance by one step, apply, and return the new value: that of ``schedule(current_step)``, before the groups' own factors.
+
+        One thread at a time steps a scheduler: two at once may both take the same step, each with its right value. A schedule may
+        be called by any number of threads.
 
         Raises
         ------
@@ -574,7 +598,7 @@ cdef class Stepper:
         cdef int64_t step = self._position
         if self._curve is None or step == INT64_MAX:
             return self.seek(int(step) + 1)
-        lr = self._at(step + 1)
+        lr = self._curve.at_next(step + 1)
         if self._optimizer is not None and not _write_plain(self._optimizer.param_groups, lr, self._relative):
             return self.seek(step + 1)
         self._position = step + 1
@@ -590,7 +614,7 @@ cdef class Stepper:
         (0.75, 0.5)
         """
         if step is None and self._curve is not None:
-            return self._at(self._position)
+            return self._curve.at_next(self._position)
         return self._lr_at(step)
 
 

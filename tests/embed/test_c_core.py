@@ -27,7 +27,12 @@ def compiler() -> str:
     raise FileNotFoundError("no C compiler: building lrkernel needs one, and so do its tests")
 
 
-THREADS: list[str | Path] = [HERE / "threads.c", *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c")), "-lm", "-pthread"]
+THREADS: list[str | Path] = [
+    HERE / "threads.c",
+    *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c", "ahead.c")),
+    "-lm",
+    "-pthread",
+]
 
 
 def compiled(folder: Path, *arguments: str | Path) -> Path:

@@ -1,8 +1,9 @@
-/* threads.c - the thread pool under a checker of races: many callers, other sizes and roundings, forks in between.
+/* threads.c - the pool and the values ahead under a checker of races: many callers, other sizes and roundings, forks.
 
    Every value of every call must have the bits of lrk_at, every piece must run once. Exit status 1 and one line on the first
    difference. Usage: threads [rounds [no forks]] */
 #define _POSIX_C_SOURCE 200809L
+#include "ahead.h"
 #include "batch.h"
 #include "pool.h"
 
@@ -80,11 +81,54 @@ static void check_pieces(int pieces, int threads)
     for (int k = 0; k < 100; ++k) require(runs[k] == (k < pieces), "every piece runs once");
 }
 
+/* As the compiled module asks; whether the value was there. */
+static int ask(lrk_asked *asked, const lrk_table *table, int64_t step)
+{
+    double value;
+    const int had = lrk_ahead_has(asked, step, &value);
+    if (!had && lrk_ahead_wanted(asked, step)) lrk_ahead_fill(asked, table, step);
+    require(!had || value == lrk_at(table, step), "a value ahead has the bits of lrk_at");
+    return had;
+}
+
+/* Who asks alone: when a block is filled, and for how long. */
+static void check_ahead(void)
+{
+    lrk_ahead block = {.turn = 0}, other = {.turn = 0};
+    lrk_asked asked = {.since = 0};
+    int had = 0;
+    require(lrk_ahead_keep(&asked, &block) && !lrk_ahead_keep(&asked, &other), "a table keeps one block");
+    for (int64_t j = 0; j < 1000; ++j) had += ask(&asked, tables, (j * 7919) % STEPS);
+    require(had == 0 && block.turn == 0, "steps in any order fill nothing");
+    for (int64_t j = 0; j < 17 + 3 * LRK_AHEAD_STEPS; ++j) had += ask(&asked, tables, 50 + j);
+    require(had == 3 * LRK_AHEAD_STEPS - 3, "after 16 steps in a row every 256th is filled from");
+    require(block.turn == 8 && block.patience == 0, "blocks that are used to their ends cost no patience");
+    for (int k = 0; k < 20; ++k)
+        for (int64_t j = 0; j < 1000; ++j) ask(&asked, tables, 30000 + 1000 * (k % 2) + j / 2 + 20000 * (j % 2));
+    require(block.turn == 8, "two who ask in turn fill nothing");
+    for (int k = 0; k < 20; ++k)
+        for (int64_t j = 0; j < 100; ++j) ask(&asked, tables, 1000 * k + j);
+    require(block.turn == 12 && block.patience == 128, "a block that is left early makes the next one wait");
+    for (int64_t j = INT64_MAX - 1000; j < INT64_MAX; ++j) had += ask(&asked, tables, j);
+    require(had > 1000 && ask(&asked, tables, INT64_MAX), "the last step is in the last block");
+}
+
+static lrk_ahead shared_block;
+static lrk_asked shared_asked;
+
+static void check_shared_ahead(unsigned seed)
+{
+    for (int64_t j = 0; j < 3000; ++j) ask(&shared_asked, tables, 5000 * (seed % 3) + j);
+    for (int64_t j = 0; j < 300; ++j) ask(&shared_asked, tables, (j * 7919 + seed) % STEPS);
+}
+
 static long rounds = 20;
 
 static void check_all(unsigned seed, double *out)
 {
     for (long k = 0; k < rounds; ++k) {
+        fesetround(FE_TONEAREST); /* values ahead are of whoever filled them */
+        check_shared_ahead(seed);
         fesetround((seed + (unsigned)k) % 2 ? FE_UPWARD : FE_TONEAREST);
         check_pieces((int)(seed + 7 * k) % 100, (int)(seed + k) % 6 + 1);
         check_batch(out, k % 3 == 0 ? 100 : STEPS - (int64_t)seed % 10 - k, (int)k % 4 + 1);
@@ -138,11 +182,14 @@ int main(int argc, char **argv)
     pthread_t beside;
     require(out != NULL, "memory");
     make_tables();
+    check_ahead();
+    require(lrk_ahead_keep(&shared_asked, &shared_block), "a table keeps a block");
     check_all(11, out);
     if (forks) fork_and_call(out);
     if (forks) require(pthread_create(&beside, NULL, fork_beside, out) == 0, "a thread starts");
     call_from_threads();
     if (forks) pthread_join(beside, NULL);
+    require(shared_block.turn > 100, "blocks were filled");
     free(out);
     printf("%d callers, %ld rounds: all bits equal\n", CALLERS, rounds);
     return 0;

@@ -1,6 +1,8 @@
 """Threads, blocks and files: how a long run is divided, and that nothing but time depends on it."""
 
 import os
+import pickle
+import random
 import subprocess
 import sys
 import threading
@@ -43,6 +45,74 @@ def test_calls_from_many_threads_at_once() -> None:
         caller.join()
     assert len(found) == 80
     assert set(found) == {WANT}
+
+
+# ---- steps in a row, for which values are filled in ahead ----
+
+IN_A_ROW = [
+    lrk.warmup_cosine(1e-3, 100, 1500),
+    lrk.wsd(1e-3, 10, 900, 500, decay_shape="1-sqrt"),
+    lrk.step(1e-3, 7, 0.99),
+    lrk.cosine(1.0, 0.0, 77.7).repeat() * lrk.linear(1.0, 0.5, 1000) + 0.1,
+    lrk.from_values(np.linspace(1.0, 0.0, 1700)).by_epoch(1.5),
+]
+
+
+@pytest.mark.parametrize("curve", IN_A_ROW)
+def test_steps_in_a_row(curve: lrk.Schedule) -> None:
+    want = curve.values(2000).tolist()
+    assert [curve(step) for step in range(2000)] == want
+    for start in (0, 255, 256, 257, 1999, 3, 700):  # of blocks that are there, end, or are not
+        assert [curve(step) for step in range(start, 2000)] == want[start:]
+    assert [curve(step) for step in range(2000) for _ in range(2)] == [value for value in want for _ in range(2)]
+    assert [curve(step) for step in range(1999, -1, -1)] == want[::-1]
+    two = [step for pair in zip(range(1000), range(900, 1900), strict=True) for step in pair]
+    assert [curve(step) for step in two] == [want[step] for step in two]
+    assert [curve(step) for step in range(2**63 - 600, 2**63)] == curve.values(2**63 - 600, 2**63).tolist()
+
+
+@pytest.mark.parametrize("curve", IN_A_ROW)
+def test_what_was_asked_is_no_part_of_a_schedule(curve: lrk.Schedule) -> None:
+    fresh = pickle.loads(pickle.dumps(curve))
+    before = pickle.dumps(fresh), hash(fresh), repr(fresh), fresh.to_bytes(), sys.getsizeof(fresh), fresh.segments.nbytes
+    for step in range(1000):
+        fresh(step)
+    assert before == (pickle.dumps(fresh), hash(fresh), repr(fresh), fresh.to_bytes(), sys.getsizeof(fresh), fresh.segments.nbytes)
+    assert fresh == curve
+
+
+def test_one_schedule_called_step_by_step_from_many_threads() -> None:
+    curve = lrk.warmup_cosine(1e-3, 1000, 20_000)
+    want = curve.values(21_000).tolist()
+    wrong: list[int] = []
+    switch = sys.getswitchinterval()
+
+    def call(number: int) -> None:
+        order = random.Random(number)
+        for _ in range(20):
+            start = order.randrange(20_000)
+            steps = [order.randrange(21_000) for _ in range(300)] if number % 3 == 0 else range(start, start + 1000)
+            wrong.extend(step for step in steps if curve(step) != want[step])
+
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    finally:
+        sys.setswitchinterval(switch)
+    assert not wrong
+
+
+def test_schedulers_of_one_schedule_at_different_steps() -> None:
+    curve = lrk.warmup_cosine(1e-3, 100, 1500)
+    want = curve.values(2000).tolist()
+    near, far = lrk.Scheduler(curve), lrk.Scheduler(curve, step=700)
+    for step in range(1, 1200):
+        assert near.step() == want[step] == near.get_lr()
+        assert far.step() == want[700 + step] == far.get_lr()
 
 
 def test_a_forked_child_has_threads_of_its_own() -> None:

@@ -1,0 +1,58 @@
+/* ahead.c - when a block of values is filled ahead, and how it is written while others read. */
+#include "ahead.h"
+
+#include <string.h>
+
+#ifdef _MSC_VER
+#include <intrin.h>
+#define LRK_SWAP(x, old, new) (_InterlockedCompareExchange64(&(x), (new), (old)) == (old))
+#define LRK_SWAP_POINTER(x, old, new) \
+    (_InterlockedCompareExchangePointer((void *volatile *)&(x), (new), (old)) == (old))
+#else
+#define LRK_SWAP(x, old, new) __sync_bool_compare_and_swap(&(x), (old), (new))
+#define LRK_SWAP_POINTER LRK_SWAP
+#endif
+
+/* A fill takes the time of 25 steps, so it must not come before some were asked for. Who asks from two places in turn
+   would waste a block each time; the more of them are wasted, the longer the wait. */
+#define LRK_PATIENCE 16
+#define LRK_MOST_PATIENCE 256
+
+int lrk_ahead_wanted(lrk_asked *asked, int64_t step)
+{
+    lrk_ahead *block = LRK_ACQUIRE(asked->block);
+    const int64_t first = block == NULL ? -1 : LRK_ACQUIRE(block->first);
+    if (first >= 0 && step - first == LRK_AHEAD_STEPS) { /* used to its end */
+        LRK_RELEASE(block->patience, 0);
+        return 1;
+    }
+    if (step != LRK_ACQUIRE(asked->next)) LRK_RELEASE(asked->since, step);
+    LRK_RELEASE(asked->next, step < INT64_MAX ? step + 1 : step);
+    const int64_t patience = block == NULL ? 0 : LRK_ACQUIRE(block->patience);
+    if (step - LRK_ACQUIRE(asked->since) < LRK_PATIENCE + patience) return 0;
+    if (block != NULL && patience < LRK_MOST_PATIENCE) LRK_RELEASE(block->patience, patience + LRK_MOST_PATIENCE / 4);
+    return 1;
+}
+
+int lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block)
+{
+    block->first = INT64_MIN;
+    return LRK_SWAP_POINTER(asked->block, NULL, block);
+}
+
+void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
+{
+    lrk_ahead *block = LRK_ACQUIRE(asked->block);
+    double values[LRK_AHEAD_STEPS];
+    const int64_t most = INT64_MAX - LRK_AHEAD_STEPS + 1, first = step < most ? step : most;
+    const int64_t turn = LRK_ACQUIRE(block->turn);
+    if (turn % 2 != 0 || !LRK_SWAP(block->turn, turn, turn + 1)) return;
+    lrk_fill(table, first, 1, LRK_AHEAD_STEPS, values, 1);
+    LRK_RELEASE(block->first, first);
+    for (int j = 0; j < LRK_AHEAD_STEPS; ++j) {
+        uint64_t bits;
+        memcpy(&bits, values + j, sizeof bits);
+        LRK_RELEASE(block->bits[j], bits);
+    }
+    LRK_RELEASE(block->turn, turn + 2);
+}
