@@ -32,6 +32,17 @@ LRK_INLINE double lrk_from_bits(uint64_t bits)
     return x;
 }
 
+/* a b + c rounded once, only for code in which LRK_FUSED says that the processor has it, and whose result is proved not
+   to depend on it: elsewhere it would be a call of the C library. */
+LRK_INLINE double lrk_fused(double a, double b, double c)
+{
+#if defined(__GNUC__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* The integer nearest to x, |x| < 2^51: adding 1.5 * 2^52 leaves no bits behind the point. */
 #define LRK_ROUNDER 0x1.8p52
 

@@ -1,4 +1,6 @@
-/* fill.inc.c - span loops; included by lrk.c once per SIMD level, with LRK_AT_LEVEL(name) naming the level's copy.
+/* fill.inc.c - span loops; included by lrk.c once per SIMD level.
+
+   LRK_AT_LEVEL(name) names the level's copy, LRK_FUSED is 1 where lrk_fused is one instruction.
 
    The loops are plain C over the inline functions of shape_math.h: one source for every level, vectorised by the
    compiler, in which each lane does what the scalar switch does. Copying the segment into a local lets its fields stay

@@ -112,13 +112,16 @@ typedef struct lrk_level_code {
 } lrk_level_code;
 
 #define LRK_AT_LEVEL(name) baseline_##name
+#define LRK_FUSED 0
 #include "fill.inc.c"
 #undef LRK_AT_LEVEL
+#undef LRK_FUSED
 
 /* The same source again under wider targets. Function multi-versioning by attribute (target_clones) would need ifunc
    resolvers, which musl lacks, and could not be forced from a test. */
 #ifdef LRK_X86_LEVELS
 
+#define LRK_FUSED 1
 #define LRK_V3 "avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"
 #define LRK_V4 LRK_V3 ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
 #define LRK_PRAGMA(text) _Pragma(#text)
@@ -508,7 +511,7 @@ static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *
     case id:                                   \
         if (at_begin) return s->start;         \
         steps = lane_steps(s, place, whole);   \
-        return name##_lane(s, &steps, 0.0);
+        return name##_lane(s, lrk_near(&steps, 0.0) / s->span);
 #define LRK_TABLE(id, name, ulp, call, formula)                \
     case id: {                                                 \
         if (at_begin) return s->start;                         \

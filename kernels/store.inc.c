@@ -47,7 +47,19 @@ static void LRK_STORE(sum)(const lrk_blocks *b, int32_t block, int32_t r, int32_
         LRK_VALUE *restrict out = to;                                                                          \
         const lrk_segment s = *segment;                                                                        \
         const lrk_steps steps = *from;                                                                         \
-        for (int32_t j = 0; j < n; ++j) out[j] = (LRK_VALUE)name##_lane(&s, &steps, (double)j);                \
+        if (!LRK_FUSED || !lrk_is_whole(&s, &steps)) {                                                         \
+            for (int32_t j = 0; j < n; ++j) out[j] = (LRK_VALUE)name##_lane(&s, lrk_near(&steps, j) / s.span); \
+            return;                                                                                            \
+        }                                                                                                      \
+        const double per = 1.0 / s.span, *restrict away = lrk_away + LRK_CENTRE;                               \
+        for (int32_t done = 0; done < n; done += LRK_CENTRE, out += LRK_CENTRE) {                              \
+            const double first = lrk_near(&steps, done);                                                       \
+            const int32_t run = n - done < LRK_CENTRE ? n - done : LRK_CENTRE;                                 \
+            for (int32_t j = 0; j < run; ++j) {                                                                \
+                const double u = lrk_whole_quotient(first + steps.sign * away[j], s.span, per);                \
+                out[j] = (LRK_VALUE)name##_lane(&s, u);                                                        \
+            }                                                                                                  \
+        }                                                                                                      \
     }
 #include "shapes.def"
 

@@ -232,6 +232,32 @@ def test_threads_share_long_runs(expression: str) -> None:
     assert (np.concatenate(chunks).view(np.uint64) == want).all()
 
 
+def hard_quotients(span: int) -> list[int]:
+    """Steps t whose t / span is half a span-th of the last bit away from a middle between two float64: nearer ones do not exist."""
+    found = []
+    for shift in range(53, 53 + span.bit_length()):
+        for rest in (span // 2, span // 2 + 1):  # t 2^shift modulo the span
+            t = rest * pow(2, -shift, span) % span
+            if ((t << shift) // span).bit_length() == 53:
+                found.append(t)
+    return found
+
+
+@pytest.mark.parametrize("span", [3, 10_000_001, 2**31 - 1, 2**40 + 15, 3**30, 2**48 - 59, 2**48 - 1, 2**48 + 21, 5**22])
+def test_a_line_is_a_correctly_rounded_quotient(span: int, level: str) -> None:
+    """Python's own quotient of two integers is."""
+    rng = random.Random(span)
+    hard = hard_quotients(span)
+    assert hard
+    steps = [*hard, *(rng.randrange(span) for _ in range(300)), span - 1]
+    up, down = lrk.linear(0.0, 1.0, span), lrk.linear(1.0, 0.0, span)
+    assert [up.values(t, t + 1).item() for t in steps] == [t / span for t in steps]
+    assert [down.values(t, t + 1).item() for t in steps] == [1.0 if t == 0 else (span - t) / span for t in steps]
+    for run in (lrk.linear(-1.0, 1.0, span), lrk.linear(1.0, -3.0, span).shift(3), lrk.linear(0.1, 0.7, span + 0.5)):
+        for t in steps[:40]:
+            assert bits(run.values(t, t + 9)) == bits([run(t + j) for j in range(9)])
+
+
 @settings(max_examples=100)
 @given(st.lists(expressions, min_size=1, max_size=6), st.integers(0, 2**63 - 200), st.integers(1, 150), st.sampled_from(STRIDES))
 def test_a_batch_has_the_bits_of_its_schedules(chosen: list[str], far: int, n: int, stride: int) -> None:
