@@ -6,6 +6,38 @@
    compiler, in which each lane does what the scalar switch does. Copying the segment into a local lets its fields stay
    in registers, since `out` could otherwise alias them. */
 
+/* For float32: blocks made ready, and one of them written. Whether what is written is right, it says itself. */
+static void LRK_AT_LEVEL(quicken)(int32_t eighths, const lrk_blocks *restrict b, lrk_quicks *restrict q)
+{
+    for (int32_t k = 0; k < eighths; ++k)
+        for (int32_t j = 8 * k; j < 8 * k + 8; ++j) {
+            const lrk_series e = lrk_series_of(b, j);
+            const lrk_quick quick = lrk_quick_of(&e);
+            q->large[j] = quick.large;
+            q->small[j] = quick.small;
+            q->c1[j] = quick.c1;
+            q->c2[j] = quick.c2;
+            q->most[j] = quick.most;
+        }
+}
+
+static int LRK_AT_LEVEL(quick)(
+    const lrk_quicks *q, int32_t block, int32_t r, int32_t sign, int32_t n, float *restrict out)
+{
+    const float large = (float)q->large[block], constant = (float)q->small[block];
+    const float c1 = (float)q->c1[block], c2 = (float)q->c2[block], most = (float)q->most[block];
+    const float *restrict steps = lrk_off_middle + LRK_CENTRE + sign * r;
+    int32_t off = 0;
+    if (most < 0.0f) return 0;
+    for (int32_t j = 0; j < n; ++j) {
+        const float small = constant + steps[j] * (c1 + steps[j] * c2), value = large + small;
+        const int32_t left = lrk_magnitude_bits(small - (value - large));
+        off = left > off ? left : off;
+        out[j] = value;
+    }
+    return off <= lrk_magnitude_bits(most);
+}
+
 #define LRK_VALUE double
 #define LRK_STORE(name) LRK_AT_LEVEL(double_##name)
 #include "store.inc.c"
@@ -108,6 +140,8 @@ static void LRK_AT_LEVEL(multiply)(const double *restrict by, int64_t n, double 
     [id] = {.anchors = LRK_AT_LEVEL(name##_anchors), .each = LRK_AT_LEVEL(name##_each)},
 static const lrk_level_code LRK_AT_LEVEL(code) = {
     .stores = {&LRK_AT_LEVEL(double_stores), &LRK_AT_LEVEL(float_stores)},
+    .quicken = LRK_AT_LEVEL(quicken),
+    .quick = LRK_AT_LEVEL(quick),
     .scale = LRK_AT_LEVEL(scale),
     .divide = LRK_AT_LEVEL(divide),
     .offset = LRK_AT_LEVEL(offset),

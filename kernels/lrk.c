@@ -57,6 +57,11 @@ typedef struct lrk_blocks {
     double terms[LRK_BLOCKS];
 } lrk_blocks;
 
+/* The same for float32. */
+typedef struct lrk_quicks {
+    double large[LRK_BLOCKS], small[LRK_BLOCKS], c1[LRK_BLOCKS], c2[LRK_BLOCKS], most[LRK_BLOCKS];
+} lrk_quicks;
+
 LRK_INLINE lrk_series lrk_series_of(const lrk_blocks *b, int32_t block)
 {
     return (lrk_series){
@@ -80,8 +85,11 @@ LRK_INLINE lrk_series lrk_series_of(const lrk_blocks *b, int32_t block)
 #define LRK_256(f, n) LRK_64(f, n), LRK_64(f, n + 64), LRK_64(f, n + 128), LRK_64(f, n + 192)
 #define LRK_FALLING(n) LRK_CENTRE - (n)
 #define LRK_RISING(n) n
+#define LRK_BEFORE(n) LRK_CENTRE / 2 - (n)
+#define LRK_BEHIND(n) (n) - LRK_CENTRE / 2
 
 static const double lrk_away[2 * LRK_CENTRE] = {LRK_256(LRK_FALLING, 0), LRK_256(LRK_RISING, 0)};
+static const float lrk_off_middle[2 * LRK_CENTRE] = {LRK_256(LRK_BEFORE, 0), LRK_256(LRK_BEHIND, 0)};
 
 /* The table of a row, in the same order. */
 typedef struct lrk_inside {
@@ -99,6 +107,8 @@ typedef struct lrk_stores {
 
 typedef struct lrk_level_code {
     const lrk_stores *stores[2]; /* of float64, of float32 */
+    void (*quicken)(int32_t eighths, const lrk_blocks *b, lrk_quicks *q);
+    int (*quick)(const lrk_quicks *q, int32_t block, int32_t r, int32_t sign, int32_t n, float *out);
     void (*scale)(double k, int64_t n, double *out);
     void (*divide)(double k, int64_t n, double *out);
     void (*offset)(double c, int64_t n, double *out);
@@ -731,10 +741,11 @@ static void use_table(lrk_fill_state *f, const lrk_segment *s)
 static void fill_blocks(
     lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
 {
-    const int in_table = kinds[s->shape] == TABLE;
+    const int in_table = kinds[s->shape] == TABLE, quick = !in_table && f->size == sizeof(float);
     const int64_t width = (int64_t)s->k[LRK_WIDTH];
     const int32_t sign = s->falling ? -1 : 1;
     lrk_blocks b;
+    lrk_quicks q;
     if (in_table && n < 16) { /* not worth the table; measured break-even between 10 and 20 steps */
         for (int64_t j = 0; j < n; ++j) f->to->constant(row_at(f->table, s, place, whole + j), 1, behind(f, out, j));
         return;
@@ -751,12 +762,14 @@ static void fill_blocks(
             b.low[j] = steps.low;
         }
         f->code->shapes[s->shape].anchors(s, eighths, &b);
+        if (quick) f->code->quicken(eighths, &b, &q);
         for (int32_t j = 0; j < count; ++j) {
             const int64_t room = s->falling ? r + 1 : width - r, run = n < room ? n : room;
             if (in_table) {
                 f->to->join(&b, j, &f->inside, (int32_t)r, sign, (int32_t)run, out);
             } else if (b.terms[j] > 0.0) {
-                f->to->sum(&b, j, (int32_t)r, sign, (int32_t)run, out);
+                const int done = quick && f->code->quick(&q, j, (int32_t)r, sign, (int32_t)run, out);
+                if (!done) f->to->sum(&b, j, (int32_t)r, sign, (int32_t)run, out);
             } else {
                 const lrk_steps steps = {b.high[j], b.low[j] + (double)r, b.part, sign};
                 double values[LRK_CENTRE];

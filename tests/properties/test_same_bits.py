@@ -258,6 +258,44 @@ def test_a_line_is_a_correctly_rounded_quotient(span: int, level: str) -> None:
             assert bits(run.values(t, t + 9)) == bits([run(t + j) for j in range(9)])
 
 
+SLOW = [
+    "cosine(1e-3, 0.0, 10_000_000, 1.5)",
+    "cosine(-1e-3, 1e-3, 40_000_000, 0.5)",
+    "polynomial(1e-3, 0.0, 10_000_000, 2)",
+    "polynomial(-1e-3, -2e-3, 10_000_000, 2.7)",
+    "power_ramp(0.0, 1.0, 10_000_000.5, 0.5)",
+    "power_ramp(1e-3, 1e-4, 10_000_000, 0.5)",
+    "geometric(1e-3, 1e-5, 10_000_000)",
+    "geometric(0.25, 0.25, 1000)",
+    "exponential(1.0, 1 + 2**-30)",
+    "exponential(-0.7, 0.9999999)",
+    "inverse_sqrt(1e-3, 4000)",
+    "inverse_sqrt(1e-39, 4000)",
+    "inverse_sqrt(1e33, 4000)",
+]
+
+
+@pytest.mark.parametrize("expression", SLOW)
+def test_a_slow_curve_is_rounded_once_to_float32(expression: str, level: str) -> None:
+    """Where float32 arithmetic does for most blocks, over many steps: some of them lie next to a middle between two float32."""
+    schedule = eval(expression, vars(lrk).copy())
+    for start in (0, 300_001, 4_999_900, 9_800_000):
+        wide = schedule.values(start, start + 200_000)
+        with np.errstate(under="ignore"):
+            want = wide.astype(np.float32)
+        assert schedule.values(start, start + 200_000, dtype="float32", threads=1).tobytes() == want.tobytes()
+        for n in range(1, 40):
+            for offset in range(9):
+                one = schedule.values(start + 250 + offset, start + 250 + offset + n, dtype="float32")
+                assert one.tobytes() == want[250 + offset : 250 + offset + n].tobytes()
+
+
+def test_slow_curves_come_next_to_a_middle() -> None:
+    wide = lrk.geometric(1e-3, 1e-5, 10_000_000).values(300_001, 500_001)
+    left = np.abs((wide.view(np.int64) & (2**29 - 1)) - 2**28)  # of 2^29 to the next float32
+    assert (left < 2**13).sum() > 3
+
+
 @settings(max_examples=100)
 @given(st.lists(expressions, min_size=1, max_size=6), st.integers(0, 2**63 - 200), st.integers(1, 150), st.sampled_from(STRIDES))
 def test_a_batch_has_the_bits_of_its_schedules(chosen: list[str], far: int, n: int, stride: int) -> None:
