@@ -50,12 +50,6 @@ def _end_of(schedule: Schedule) -> Boundary | None:
     return schedule.end if schedule.length is None else schedule.length
 
 
-def _run(scheduler: Scheduler) -> Run:
-    """That of the learning rate alone."""
-    (run,) = scheduler._live.runs.values()
-    return run
-
-
 def _on_the_clock(scheduler: Scheduler, step: Number | None) -> Boundary:
     """Where a step, by default the current one, is on the clock of the schedule, which decays and reductions do not change."""
     events = [event for event in scheduler._events if event[1] not in OF_THE_LR]
@@ -474,7 +468,7 @@ class WSDScheduler(_Named):
         >>> [scheduler.get_phase(step) for step in (0, 9, 10, 29, 30, 35, 36)]
         ['warmup', 'warmup', 'stable', 'stable', 'decay', 'decay', 'decay']
         """
-        here = _run(self).played(_step_of(self, step))
+        here = self._live.run.played(_step_of(self, step))
         index, row = _row_at(here.source, here.clock)
         if here.source.length is not None and index + 2 == len(here.source.rows):
             # a clock that stands at the decay's first step, or just before it, is still at the peak
@@ -506,7 +500,7 @@ class WSDScheduler(_Named):
         ramp: Boundary = self.schedule.rows[1][1]
         first = math.ceil(ramp)  # the step with the peak; where the warm-up ends between two it may be in the decay already
         value = steps if first == ramp else {"steps": steps, "clock": ramp}
-        return self._decide("extend", value, _run(self).reached(first))
+        return self._decide("extend", value, self._live.run.reached(first))
 
     def initialize_decay_phase(self, decay_steps: Number | None = None) -> Any:
         """Start the decay at the current step, whose learning rate stays the peak; to `min_lr`, by `decay_type`.

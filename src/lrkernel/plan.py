@@ -14,6 +14,7 @@ from .replay import OF_THE_LR, Event, Run
 from .schedule import Schedule
 
 Parts = dict[str, Any]
+Runs = dict[tuple[bool, Schedule], Run]  # by whether it is the lr's; equal curves are one, to be evaluated once
 Difference = tuple[str, Any, Any]
 
 
@@ -131,49 +132,51 @@ def _one(path: str, part: Any) -> Any:
 class Live:
     """A plan after its decisions: the curves that hold from a step on."""
 
-    def __init__(self, plan: Plan, events: list[Event], since: int = 0) -> None:
-        of_the_clock = [event for event in events if event[1] not in OF_THE_LR]
-        if of_the_clock != events:
-            _has_lr(plan)
-        runs: dict[tuple[bool, Schedule], Run] = {}  # equal curves become one, to be evaluated once
-        for name, part in plan.parts.items():
-            for schedule in _schedules(part):
-                key = name == "lr", schedule
-                runs[key] = runs.get(key) or Run(schedule, events if key[0] else of_the_clock)
-        self._set(plan, runs, since)
-
-    def _set(self, plan: Plan, runs: dict[tuple[bool, Schedule], Run], since: int) -> None:
-        self.plan, self.runs, self.since = plan, runs, since
-        curves = {key: run.ahead(since) for key, run in runs.items()}
+    def __init__(self, plan: Plan, runs: Runs, since: int) -> None:
+        self.plan, self.since, self._runs = plan, since, runs
+        known = {key: run.ahead(since) for key, run in runs.items()}
 
         def curve(name: str, schedule: Any) -> Any:
-            return schedule if isinstance(schedule, Proportional) else curves[name == "lr", schedule]
+            return schedule if isinstance(schedule, Proportional) else known[name == "lr", schedule]
 
         self.curves = {name: mapped(part, partial(curve, name)) for name, part in plan.parts.items()}
         for name, part in self.curves.items():
             if isinstance(part, Proportional):
                 self.curves[name] = mapped(self.curves[part.to], partial(operator.mul, part.factor))
 
-    def _other(self, runs: dict[tuple[bool, Schedule], Run], since: int) -> "Live":
-        live = Live.__new__(Live)
-        live._set(self.plan, runs, since)
-        return live
+    @classmethod
+    def after_all(cls, plan: Plan, events: list[Event], since: int) -> "Live":
+        """The plan after these decisions; for steps from `since` on."""
+        of_the_clock = [event for event in events if event[1] not in OF_THE_LR]
+        if of_the_clock != events:
+            _has_lr(plan)
+        runs: Runs = {}
+        for name, part in plan.parts.items():
+            for schedule in _schedules(part):
+                key = name == "lr", schedule
+                runs[key] = runs.get(key) or Run(schedule, events if key[0] else of_the_clock)
+        return cls(plan, runs, since)
 
     def after(self, event: Event, since: int) -> "Live":
-        """The plan after a decision more; for steps from `since` on."""
-        if event[1] in OF_THE_LR:
+        """The plan after a decision more."""
+        lr_alone = event[1] in OF_THE_LR
+        if lr_alone:
             _has_lr(self.plan)
-            return self._other({key: run.after(event) if key[0] else run for key, run in self.runs.items()}, since)
-        return self._other({key: run.after(event) for key, run in self.runs.items()}, since)
-
-    @cached_property
-    def whole(self) -> "Live":
-        """The same from step 0 on."""
-        return self if self.since == 0 else self._other(self.runs, 0)
+        return Live(self.plan, {key: run.after(event) if key[0] or not lr_alone else run for key, run in self._runs.items()}, since)
 
     def holding(self, step: int) -> "Live":
         """The same with curves that hold at a step."""
-        return self if step >= self.since else self.whole
+        return self if step >= self.since else self._whole
+
+    @cached_property
+    def _whole(self) -> "Live":
+        return Live(self.plan, self._runs, 0)
+
+    @property
+    def run(self) -> Run:
+        """That of a plan of one schedule."""
+        (run,) = self._runs.values()
+        return run
 
     def values(self, step: int) -> Parts:
         """The value of each schedule at a step from `since` on; each curve is evaluated once."""

@@ -83,7 +83,7 @@ class Scheduler(Stepper):
         self._relative = relative
         self._optimizer = optimizer
         to = position("step", step)
-        self._become(Live(plan, [], to), [], to)
+        self._become(Live.after_all(plan, [], to), [], to)
 
     @staticmethod
     def _step_after(last_epoch: object, optimizer: Any, relative: bool) -> int:
@@ -197,7 +197,7 @@ class Scheduler(Stepper):
         >>> scheduler.to_schedule().values(9)
         array([0.  , 0.5 , 1.  , 1.  , 1.  , 0.75, 0.5 , 0.25, 0.  ])
         """
-        whole = self._live.whole
+        whole = self._live.holding(0)
         return whole.plan.shown(whole.curves)
 
     def hold(self) -> Any:
@@ -373,7 +373,7 @@ class Scheduler(Stepper):
             raise ValueError(f"state must be of the same schedule: {said}")
         if policy == "checkpoint":
             self._accept(plan)
-        self._become(Live(plan if policy == "checkpoint" else mine, events, step), events, step)
+        self._become(Live.after_all(plan if policy == "checkpoint" else mine, events, step), events, step)
         self.__dict__.update(more)
         return differing
 
@@ -421,7 +421,7 @@ class Scheduler(Stepper):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._live = Live(state["_live"], self._events, self._position)
+        self._live = Live.after_all(state["_live"], self._events, self._position)
         self._shorten()
 
     def __reduce__(self) -> tuple[Any, ...]:
