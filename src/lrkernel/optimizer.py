@@ -13,21 +13,25 @@ Owners = dict[int, dict[str, Any]]  # id of a tensor -> the group that keeps it
 
 def apply(optimizer: Any, values: Any, relative: bool) -> None:
     """Write a learning rate, or values by hyperparameter, to an optimizer; all is checked before the first is written."""
-    named = isinstance(values, dict)
     if hasattr(optimizer, "param_groups"):
         owners: Owners = {}
-        for group, name, value in group_writes(optimizer.param_groups, values if named else {"lr": values}, relative):
+        for group, name, value in group_writes(optimizer.param_groups, by_name(values), relative):
             group[name] = _stored(group.get(name), value, group, owners)
     elif relative:
         raise ValueError(f"optimizer must have param_groups, whose own base lr the schedule is relative to, got {shown(optimizer)}")
     elif hasattr(optimizer, "set_lr"):
-        if named:
+        if isinstance(values, dict):
             raise TypeError(f"optimizer must have param_groups to take hyperparameters by name, got {shown(optimizer)}")
         optimizer.set_lr(values)
     elif callable(optimizer):
         optimizer(values)
     else:
         raise TypeError(f"optimizer must have param_groups or set_lr, or be callable, got {shown(optimizer)}")
+
+
+def by_name(values: Any) -> Parts:
+    """What is given alone is the lr."""
+    return cast("Parts", values) if isinstance(values, dict) else {"lr": values}
 
 
 def group_writes(groups: Any, values: Parts, relative: bool) -> Writes:

@@ -56,7 +56,7 @@ class Plan(NamedTuple):
     lone: bool
 
     def shown(self, parts: Parts) -> Any:
-        """Parts, or what was made of them, as the user gave the plan; a mapping is for the user to change."""
+        """These parts in the form of the plan that the user gave; a mapping is for the user to change."""
         if self.lone:
             return parts["lr"]
         return {name: dict(part) if isinstance(part, dict) else part for name, part in parts.items()}
@@ -178,8 +178,10 @@ class Live:
         (run,) = self._runs.values()
         return run
 
-    def values(self, step: int) -> Parts:
-        """The value of each schedule at a step from `since` on; each curve is evaluated once."""
+    def values(self, step: int) -> Any:
+        """The value at a step from `since` on, or those of the hyperparameters; each curve is evaluated once."""
+        if self.plan.lone:
+            return self.curves["lr"](step)
         known: dict[int, float] = {}
 
         def value(schedule: Schedule) -> float:

@@ -47,7 +47,8 @@ class Piece(NamedTuple):
         if self.is_flat:
             value = source(clock) if clock == math.floor(clock) else source.cut(clock)(LARGEST_STEP)
             return constant(value * self.factor).named(phase_at(source, clock))
-        return source.skip(clock) * self.factor
+        curve = source.skip(clock) if clock else source
+        return curve if self.factor == 1.0 else curve * self.factor
 
 
 def phase_at(schedule: Schedule, step: Boundary) -> str:
@@ -175,11 +176,9 @@ class Run:
     def ahead(self, since: int) -> Schedule:
         """The run as a schedule whose values count from a step on; from 0 on, all of it."""
         pieces = self._from(since)
-        parts, at = [piece.schedule() for piece in pieces], [piece.begin for piece in pieces]
-        if at[0] > 0:  # not skipped: the clocks of later parts would be rounded otherwise than in the whole
+        parts, at = [piece.schedule() for piece in pieces], [piece.begin for piece in pieces if piece.begin > 0]
+        if len(at) == len(parts):  # not skipped: the clocks of later parts would be rounded otherwise than in the whole
             parts.insert(0, GONE)
-        else:
-            del at[0]
         return sequence(*parts, at=at) if at else parts[0]
 
     def _from(self, step: int) -> list[Piece]:

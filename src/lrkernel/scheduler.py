@@ -7,7 +7,7 @@ from typing import Any, cast
 from ._arguments import Number, at_least, duration, one_of, position, positive, scalar, shown, whole, whole_duration
 from ._core import Stepper
 from .builders import DECAYS
-from .optimizer import apply, group_writes
+from .optimizer import apply, by_name, group_writes
 from .plan import Difference, Live, Parts, Plan, differences, plan_of, planned
 from .replay import Event, checked_events
 from .schedule import NAME, Schedule
@@ -103,7 +103,7 @@ class Scheduler(Stepper):
         self._shorten()
 
     def _apply(self, live: Live, step: int) -> Any:
-        values = live.plan.shown(live.values(step))
+        values = live.values(step)
         if self._optimizer is not None:
             apply(self._optimizer, values, self._relative)
         return values
@@ -159,7 +159,7 @@ class Scheduler(Stepper):
     def _lr_at(self, step: Number | None) -> Any:
         """The value at a step or the current one, the long way."""
         at = self._position if step is None else position("step", step)
-        return self._live.plan.shown(self._live.holding(at).values(at))
+        return self._live.holding(at).values(at)
 
     def get_last_lr(self) -> list[float]:
         """The learning rate of each parameter group at the current step; of an optimizer without groups, its only one.
@@ -173,7 +173,7 @@ class Scheduler(Stepper):
         >>> lrk.Scheduler(lrk.constant(0.5), optimizer).get_last_lr()
         [0.5, 0.05]
         """
-        values = self._live.values(self._position)
+        values = by_name(self._live.values(self._position))
         if hasattr(self._optimizer, "param_groups"):
             groups = self._optimizer.param_groups
             writes = group_writes(groups, values, self._relative)
