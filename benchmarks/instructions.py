@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 BUDGET = HERE / "instructions.json"
 COMPILER = "gcc-12"
-LEVELS = ("baseline", "x86-64-v3")
+LEVELS = [level for level in lrk.LEVELS if level != "x86-64-v4"]
 WITHIN = 0.02
 STEPS = 200_000
 CALLS = 10_000
