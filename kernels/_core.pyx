@@ -8,6 +8,7 @@ from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABL
 from cpython.exc cimport PyErr_Occurred
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -96,6 +97,7 @@ LEVELS = tuple(lrk_level_name(level).decode() for level in range(lrk_level_count
 SEGMENT_BYTES = sizeof(lrk_segment)
 MAX_DEPTH = LRK_MAX_DEPTH - 1
 
+cdef Py_ssize_t SHAPE_COUNT = len(SHAPES)
 cdef int32_t HOLD = next(shape.id for shape in SHAPES if shape.name == "hold")
 
 
@@ -182,13 +184,15 @@ cdef class Table:
         if not rows:
             raise ValueError("rows must not be empty")
         self.rows = rows
-        self.length = rows[-1][1] if rows[-1][0] == HOLD else None
         self.root = self.total = len(rows)
         values = []
         for row in rows:
-            if not isinstance(row, tuple) or len(row) != 9 or len(row[7]) > 2:
+            if not isinstance(row, tuple) or PyTuple_GET_SIZE(row) != 9:
                 raise TypeError(f"rows must be tuples of nine fields, got {row!r}")
-            for part in row[7]:
+            children = <object> PyTuple_GET_ITEM(row, 7)
+            if not isinstance(children, tuple) or PyTuple_GET_SIZE(children) > 2:
+                raise TypeError(f"rows must be tuples of nine fields, got {row!r}")
+            for part in <tuple> children:
                 if isinstance(part, Table):
                     child = part
                     self.total += child.total
@@ -209,8 +213,10 @@ cdef class Table:
             raise MemoryError
         offset = self.root
         cdef int64_t values_offset = 0
-        for j in range(len(rows)):
+        for j in range(self.root):
             _set_row(self, j, rows[j], &offset, &values_offset)
+        if (<lrk_segment *> self.segments)[self.root - 1].shape == HOLD:
+            self.length = <object> PyTuple_GET_ITEM(rows[-1], 1)
 
     def __dealloc__(self):
         free(self.segments)
@@ -374,26 +380,32 @@ cdef int _set_row(Table self, Py_ssize_t index, object row, Py_ssize_t *offset, 
     cdef Py_ssize_t k = 0
     cdef const char *broken
     cdef lrk_table table
-    cdef object shape, begin, end, start, stop, param, every, children, _
-    shape, begin, end, start, stop, param, every, children, _ = row
-    if not 0 <= shape < len(SHAPES) or (start is None and shape != HOLD):
+    # By position: a named tuple unpacks by calls of Python's, half of the time that a row took.
+    shape, begin, end = <object> PyTuple_GET_ITEM(row, 0), <object> PyTuple_GET_ITEM(row, 1), <object> PyTuple_GET_ITEM(row, 2)
+    start = <object> PyTuple_GET_ITEM(row, 3)
+    if not 0 <= <Py_ssize_t> shape < SHAPE_COUNT or (start is None and <Py_ssize_t> shape != HOLD):
         raise ValueError(f"shape must be a known id and start a number, got {shape!r}, {start!r}")
     s.shape = shape
-    if not 0 <= begin <= INT64_MAX:
-        raise ValueError(f"boundaries must be >= 0 and < 2^63, got {begin!r}")
-    _split(begin, <uint64_t *> &s.begin, &s.begin_part)
+    if not _is_whole(begin, <uint64_t *> &s.begin, &s.begin_part):
+        if not 0 <= begin <= INT64_MAX:
+            raise ValueError(f"boundaries must be >= 0 and < 2^63, got {begin!r}")
+        _split(begin, <uint64_t *> &s.begin, &s.begin_part)
     if end is None:
         s.end_part = INFINITY
-    else:
+    elif not _is_whole(end, &s.end, &s.end_part):
         _split(end, &s.end, &s.end_part)
     if start is None:  # the hold of a limit
         table = _table(self)
-        start = lrk_limit(&table, 0, index, s.begin, s.begin_part) if index and s.begin >= 0 else 0.0
-    s.start = start
-    s.stop = start if shape == HOLD else stop
-    s.param = param
-    s.every = every
-    for part in children:
+        s.start = lrk_limit(&table, 0, index, s.begin, s.begin_part) if index and s.begin >= 0 else 0.0
+    else:
+        s.start = start
+    if s.shape == HOLD:
+        s.stop = s.start
+    else:
+        s.stop = <object> PyTuple_GET_ITEM(row, 4)
+    s.param = <object> PyTuple_GET_ITEM(row, 5)
+    s.every = <object> PyTuple_GET_ITEM(row, 6)
+    for part in <tuple> PyTuple_GET_ITEM(row, 7):
         if isinstance(part, Table):
             child = part
             s.child[k] = offset[0]
@@ -406,7 +418,7 @@ cdef int _set_row(Table self, Py_ssize_t index, object row, Py_ssize_t *offset, 
         k += 1
     broken = lrk_prepare(s)
     if broken != NULL:
-        raise ValueError(f"{broken.decode()} (row {index}, {SHAPES[shape].name})")
+        raise ValueError(f"{broken.decode()} (row {index}, {SHAPES[s.shape].name})")
     return 0
 
 
@@ -426,6 +438,20 @@ cdef int _adopt(Table self, Table child, Py_ssize_t *offset, int64_t *values_off
     if child.values is not None:
         values_offset[0] += len(child.values)
     return 0
+
+
+cdef bint _is_whole(object boundary, uint64_t *whole, double *part) except -1:
+    """Whether a boundary is an int from 0 to INT64_MAX, as nearly all are; it is split then."""
+    cdef int overflow
+    cdef int64_t value
+    if not PyLong_CheckExact(<PyObject *> boundary):
+        return False
+    value = PyLong_AsLongLongAndOverflow(<PyObject *> boundary, &overflow)  # -1 too where it overflows
+    if value < 0:
+        return False
+    whole[0] = value
+    part[0] = 0.0
+    return True
 
 
 cdef int _split(boundary, uint64_t *whole, double *part) except -1:

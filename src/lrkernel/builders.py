@@ -22,7 +22,7 @@ from ._arguments import (
     real,
     shown,
 )
-from .schedule import HOLD, Row, Schedule, from_rows, repeated
+from .schedule import HOLD, Fields, Row, Schedule, from_rows, repeated
 from .shapes import flat, two_ended
 
 # Name of a decay -> shape and power; "sqrt" is what some call 1-sqrt.
@@ -31,19 +31,20 @@ FARTHEST = 2.0**200  # a cycle that ends there or later has the same values up t
 LEAST_GROWTH = 1.01  # a table of growing cycles then has at most 4,400 rows
 
 
-def _peak(peak: object, **others: object) -> tuple[float, ...]:
-    """The peak and the values that must lie in [0, peak]."""
+def _below(name: str, value: object, top: float, peak: object) -> float:
+    """A value in [0, peak], of which `top` is the float."""
+    low = at_least(name, value, 0.0)
+    if low > top:
+        raise ValueError(f"{name} must be <= peak, got {value!r} > {peak!r}")
+    return low
+
+
+def _levels(peak: object, floor: object, init: object) -> tuple[float, float, float]:
     top = at_least("peak", peak, 0.0)
-    found = [top]
-    for name, value in others.items():
-        low = at_least(name, value, 0.0)
-        if low > top:
-            raise ValueError(f"{name} must be <= peak, got {value!r} > {peak!r}")
-        found.append(low)
-    return tuple(found)
+    return top, _below("floor", floor, top, peak), _below("init", init, top, peak)
 
 
-def _warmup(init: float, peak: float, steps: Boundary) -> list[Row]:
+def _warmup(init: float, peak: float, steps: Boundary) -> list[Fields]:
     return [two_ended("linear", init, peak, 0, steps, label="warmup")] if steps > 0 else []
 
 
@@ -57,7 +58,7 @@ def ramp_and_end(warmup: object, total: object, ramp_name: str = "warmup", name:
 
 
 def _warmup_decay(shape: str, peak: object, warmup: object, total: object, floor: object, init: object) -> Schedule:
-    top, low, first = _peak(peak, floor=floor, init=init)
+    top, low, first = _levels(peak, floor, init)
     ramp, end = ramp_and_end(warmup, total)
     rows = _warmup(first, top, ramp)
     if ramp == end:
@@ -65,9 +66,9 @@ def _warmup_decay(shape: str, peak: object, warmup: object, total: object, floor
     return from_rows(*rows, two_ended(shape, top, low, ramp, end, label="decay"), length=end)
 
 
-def _floored(rows: list[Row], end: Boundary, floor: float) -> Schedule:
+def _floored(rows: list[Fields], end: Boundary, floor: float) -> Schedule:
     """Rows that end at the peak, then the floor at once."""
-    value = None if rows[-1].stop == floor else floor
+    value = None if Row(*rows[-1]).stop == floor else floor
     return Schedule((*rows, Row(HOLD, end, None, value, 0.0 if value is None else value)))
 
 
@@ -169,7 +170,8 @@ def warmup_constant(peak: Number, warmup: Number, init: Number = 0.0) -> Schedul
     >>> lrk.warmup_constant(peak=1.0, warmup=2).values(4)
     array([0. , 0.5, 1. , 1. ])
     """
-    top, first = _peak(peak, init=init)
+    top = at_least("peak", peak, 0.0)
+    first = _below("init", init, top, peak)
     ramp = duration("warmup", warmup, zero=True)
     return from_rows(*_warmup(first, top, ramp), flat(top, ramp, "constant"), length=None)
 
@@ -217,7 +219,7 @@ def wsd(
     >>> lrk.wsd(peak=1.0, warmup=2, stable=2, decay=4).values(9)
     array([0.  , 0.5 , 1.  , 1.  , 1.  , 0.75, 0.5 , 0.25, 0.  ])
     """
-    top, low, first = _peak(peak, floor=floor, init=init)
+    top, low, first = _levels(peak, floor, init)
     ramp, fall = duration("warmup", warmup, zero=True), duration("decay", decay)
     shape, power = DECAYS[one_of("decay_shape", decay_shape, DECAYS)]
     rows = _warmup(first, top, ramp)
@@ -277,8 +279,9 @@ def cosine_restarts(
     >>> lrk.cosine_restarts(peak=1.0, period=10, mult=2)([0, 9, 10, 30, 70])
     array([1.        , 0.02447174, 1.        , 1.        , 1.        ])
     """
-    top, low = _peak(peak, floor=floor)
-    first = low if init is None else _peak(peak, init=init)[1]
+    top = at_least("peak", peak, 0.0)
+    low = _below("floor", floor, top, peak)
+    first = low if init is None else _below("init", init, top, peak)
     steps, growth = period_and_growth(period, mult)
     ramp = duration("warmup", warmup, zero=True)
     rows = _warmup(first, top, ramp)
@@ -378,7 +381,7 @@ def cosine_plateau(
     >>> [(phase.start, phase.stop) for phase in schedule.phases() if phase.name == "plateau"]
     [(5500, 8200), (8650, 9550)]
     """
-    (top,) = _peak(peak)
+    top = at_least("peak", peak, 0.0)
     ratio = at_least("floor_ratio", floor_ratio, 0.0)
     if ratio > 1.0:
         raise ValueError(f"floor_ratio must be <= 1, got {floor_ratio!r}")

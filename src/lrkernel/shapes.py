@@ -8,21 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import Boundary, Number, boundary, duration, items, plus, positive, real, shown
-from .schedule import ID, Row, Schedule, from_rows, frozen
+from .schedule import CONSTANT, ID, Fields, Row, Schedule, from_rows, frozen
 
 MOST_CYCLES = 2.0**48
 
 
 def two_ended(
     shape: str, start: float, stop: float, begin: Boundary, end: Boundary, param: float = 0.0, label: str | None = None
-) -> Row:
+) -> Fields:
     """The row of a shape that runs from one value to another; checked by the callers."""
-    return Row(ID[shape], begin, end, start, stop, param, label=label)
+    return ID[shape], begin, end, start, stop, param, 0.0, (), label
 
 
-def flat(value: float, begin: Boundary, label: str | None = None) -> Row:
+def flat(value: float, begin: Boundary, label: str | None = None) -> Fields:
     """The row of a constant."""
-    return Row(ID["constant"], begin, None, value, value, label=label)
+    return CONSTANT, begin, None, value, value, 0.0, 0.0, (), label
 
 
 def _single(shape: str, start: object, stop: object, steps: object, param: float = 0.0) -> Schedule:
@@ -368,7 +368,7 @@ def piecewise_constant(values: Iterable[Number], boundaries: Iterable[Number]) -
     times = [boundary("boundaries", time) for time in items("boundaries", boundaries)]
     if len(levels) != len(times) + 1:
         raise ValueError(f"values must be one more than boundaries ({len(times)}), got {len(levels)}")
-    rows: list[Row] = []
+    rows: list[Fields] = []
     begin: Boundary = 0
     for level, stop in zip(levels, [*times, None], strict=True):
         if stop is not None and stop < begin:
