@@ -1,7 +1,7 @@
 """batch - many schedules evaluated at once, as one array."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -243,11 +243,10 @@ def sweep(builder: Callable[..., Schedule], /, **params: Any) -> ScheduleBatch:
         raise TypeError(f"builder must be callable, got {shown(builder)}")
     axes: dict[str, npt.NDArray[Any]] = {}
     for name, value in params.items():
-        given = value[()] if isinstance(value, np.ndarray) else value  # of no axis: the number
-        shape, flat = _nested(name, given, _axis)
+        shape, flat = _nested(name, value, _axis)
         axes[name] = np.empty(shape, object)
         for k, item in enumerate(flat):  # one by one: an item may be a sequence
-            axes[name].reshape(-1)[k] = item
+            axes[name].reshape(-1)[k] = np.asarray(item).item() if _is_array(item) else item
     try:
         shape = np.broadcast_shapes(*(axis.shape for axis in axes.values()))
     except ValueError:
@@ -268,6 +267,9 @@ def _made(builder: Callable[..., object], arguments: dict[str, Any], index: tupl
         raise TypeError(f"{error}{where}") from error
     except ValueError as error:
         raise ValueError(f"{error}{where}") from error
+    except Exception as error:
+        error.add_note(f"in {shown(builder)}{where}")
+        raise
     if not isinstance(schedule, Schedule):
         raise TypeError(f"builder must return a schedule, got {shown(schedule)}{where}")
     return schedule
@@ -284,10 +286,14 @@ def _schedules(name: str, value: object) -> Iterable[object] | None:
 def _axis(name: str, value: object) -> Iterable[object] | None:
     if isinstance(value, list | range):
         return value
-    if isinstance(value, np.generic) or not hasattr(value, "__array__"):
-        return None
-    numbers: list[object] = np.asarray(value).tolist()  # Python's own
-    return numbers
+    array = np.asarray(value) if _is_array(value) else np.empty(())
+    numbers: Any = array.tolist() if array.ndim else None  # Python's own
+    return cast("list[object] | None", numbers)
+
+
+def _is_array(value: object) -> bool:
+    """Tensors and the like too; one without an axis is a number."""
+    return hasattr(value, "__array__") and not isinstance(value, np.generic)
 
 
 def _nested(name: str, value: object, items: Items) -> tuple[tuple[int, ...], list[Any]]:

@@ -221,6 +221,21 @@ def test_what_is_swept_and_what_is_one_value() -> None:
     assert lrk.sweep(lrk.linear, start=1.0, stop=0.0, steps=[4])._rows.distinct == 1
 
 
+def test_numbers_in_arrays_without_axes() -> None:
+    import torch
+
+    for one in (np.array(2.0), torch.tensor(2.0), np.float64(2.0)):
+        assert lrk.sweep(lrk.constant, value=one)[()] == lrk.constant(2.0)
+        assert lrk.sweep(lrk.constant, value=[1.0, one]).schedules == (lrk.constant(1.0), lrk.constant(2.0))
+    assert lrk.sweep(lrk.constant, value=torch.tensor([[1.0], [2.0]])).shape == (2, 1)
+
+
+def test_what_a_builder_of_ones_own_raises_says_where() -> None:
+    with pytest.raises(KeyError) as caught:
+        lrk.sweep(lambda key: {1: lrk.constant(1.0)}[key], key=[1, 2])
+    assert caught.value.__notes__[0].endswith("(schedule [1])")
+
+
 @pytest.mark.parametrize(
     ("params", "error", "rule"),
     [
