@@ -349,10 +349,13 @@ class WarmupDecayScheduler(_Named):
             self._begun = True
         else:
             lr = self.seek(current_step)
-        end = _end_of(self.to_schedule())
-        if end is not None and self._position > end and not self._warned:
-            self._warned = True
-            warnings.warn(f"current_step {self._position} is past training_steps ({end}): the lr stays {lr!r}", stacklevel=2)
+        if not self._warned:
+            here = self._live.run.played(self._position)
+            end = _end_of(here.source)
+            if end is not None and here.clock > end and not here.held:
+                self._warned = True
+                end += self._position - here.clock
+                warnings.warn(f"current_step {self._position} is past training_steps ({end}): the lr stays {lr!r}", stacklevel=2)
         return lr
 
     def get_current_lr(self) -> float | None:

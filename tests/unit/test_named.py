@@ -214,6 +214,19 @@ def test_past_the_end_the_floor_is_written_with_one_warning(schedule: str, last:
         assert scheduler.step() == scheduler.get_lr(5)
 
 
+def test_a_run_that_is_held_is_not_past_its_end() -> None:
+    scheduler = decaying(None, "linear")
+    scheduler.step(5)
+    scheduler.hold()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert scheduler.step(6) == scheduler.step(20) == scheduler.get_lr(5)
+        scheduler.resume()
+        scheduler.step(25)
+    with pytest.warns(UserWarning, match=re.escape("current_step 26 is past training_steps (25): the lr stays 0.25")):
+        scheduler.step()
+
+
 def test_a_state_can_be_loaded_twice_and_steps_stay_absolute() -> None:
     first = decaying(optimizer_of(0.125))
     first.step(7)
