@@ -134,6 +134,8 @@ def update_optimizer(optimizer: Any, lr: Number | Mapping[str, Any]) -> None:
     [{'lr': 0.02}, {'lr': 0.01, 'lr_scale': 0.5}]
     """
     if isinstance(lr, Mapping):
+        if not lr:
+            raise ValueError("lr must name a hyperparameter, got an empty mapping")
         values: Parts = {}
         for name, value in lr.items():
             several = isinstance(value, tuple)

@@ -596,6 +596,7 @@ BAD = [
         ValueError,
         "schedule['lr'] must have a schedule for group 1 or for None, all other groups",
     ),
+    Bad(lambda: lrk.update_optimizer(groups(), {}), ValueError, "lr must name a hyperparameter, got an empty mapping"),
     Bad(lambda: lrk.update_optimizer(groups(), NAN), ValueError, "lr must be finite, got nan"),
     Bad(lambda: lrk.update_optimizer(groups(), {"lr": "1"}), TypeError, "lr must be a real number, got '1'"),
     # scheduler
