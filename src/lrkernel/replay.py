@@ -41,13 +41,17 @@ class Piece(NamedTuple):
         end = self.source.end if self.clock >= LONGEST and self.source.length is None else self.source.length
         return self.held or (end is not None and self.clock >= end)
 
+    @property
+    def value(self) -> float:
+        """That of its first step; between two steps what the curve comes to there."""
+        clock = min(self.clock, LARGEST_STEP)
+        return self.factor * (self.source(clock) if clock == math.floor(clock) else self.source.cut(clock)(LARGEST_STEP))
+
     def schedule(self) -> Schedule:
         """The piece on a clock of its own."""
-        source, clock = self.source, min(self.clock, LARGEST_STEP)
         if self.is_flat:
-            value = source(clock) if clock == math.floor(clock) else source.cut(clock)(LARGEST_STEP)
-            return constant(value * self.factor).named(phase_at(source, clock))
-        curve = source.skip(clock) if clock else source
+            return constant(self.value).named(phase_at(self.source, self.clock))
+        curve = self.source.skip(self.clock) if self.clock else self.source
         return curve if self.factor == 1.0 else curve * self.factor
 
 
@@ -108,9 +112,8 @@ def _reduce(pieces: list[Piece], index: int, value: object) -> None:
 
 def _decay(pieces: list[Piece], index: int, value: object) -> None:
     how = _said("decay", value, "steps", "floor", "shape")
-    begin = pieces[index].begin
-    peak = pieces[index].schedule()(0)
-    pieces[index:] = [Piece(begin, wsd(peak, 0, 0, how["steps"], how["floor"], decay_shape=how["shape"]), 0)]
+    here = pieces[index]
+    pieces[index:] = [Piece(here.begin, wsd(here.value, 0, 0, how["steps"], how["floor"], decay_shape=how["shape"]), 0)]
 
 
 def _said(kind: str, value: object, *names: str) -> Mapping[str, Any]:

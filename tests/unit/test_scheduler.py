@@ -257,6 +257,8 @@ def test_decisions_far_out() -> None:
     assert flat.to_schedule()([9, 10, 2**53 + 4, 2**53 + 5, 2**63 - 1]).tolist() == [0.9, 1.0, 1.0, 0.5, 0.5]
     wave.seek(2**53 + 1)
     assert (wave.hold(), wave.step(), wave.start_decay(3), wave.step()) == (0.75, 0.75, 0.75, 0.5)
+    rising = lrk.Scheduler(lrk.linear(0.0, 1.0, 4).repeat(), step=2**60 + 1)
+    assert (rising.get_lr(), rising.start_decay(2), rising.step(), rising.step()) == (0.25, 0.25, 0.125, 0.0)
 
 
 # ---- states ----
