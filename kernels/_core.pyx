@@ -226,15 +226,6 @@ cdef class Table:
         cdef lrk_table table = _table(self)
         return lrk_at(&table, step)
 
-    cdef double at_next(self, int64_t step) noexcept nogil:
-        """``at`` for who may ask step by step."""
-        cdef double value
-        if lrk_ahead_has(<const lrk_asked *> &self.asked, step, &value):
-            return value
-        if lrk_ahead_wanted(<lrk_asked *> &self.asked, step):
-            _fill_ahead(self, step)
-        return self.at(step)
-
     cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil:
         cdef lrk_table table = _table(self)
         lrk_fill(&table, start, stride, count, out, gap)
@@ -307,7 +298,7 @@ cdef inline object _value(Table self, PyObject *step):
     if PyLong_CheckExact(step):
         whole = PyLong_AsLongLongAndOverflow(step, &overflow)  # -1 too where it overflows
         if whole >= 0:
-            return self.at_next(whole)
+            return _at_next(self, whole)
     return self._evaluate(<object> step)
 
 
@@ -340,6 +331,18 @@ cdef inline lrk_table _table(Table self) noexcept nogil:
     table.values = self.data
     table.root = self.root
     return table
+
+
+cdef inline double _at_next(Table self, int64_t step) noexcept nogil:
+    """``Table.at`` for who may ask step by step."""
+    cdef double value
+    cdef lrk_table table
+    if lrk_ahead_has(<const lrk_asked *> &self.asked, step, &value):
+        return value
+    if lrk_ahead_wanted(<lrk_asked *> &self.asked, step):
+        _fill_ahead(self, step)
+    table = _table(self)
+    return lrk_at(&table, step)
 
 
 cdef void _fill_ahead(Table self, int64_t step) noexcept nogil:
@@ -624,7 +627,7 @@ cdef class Stepper:
         cdef int64_t step = self._position
         if self._curve is None or step == INT64_MAX:
             return self.seek(int(step) + 1)
-        lr = self._curve.at_next(step + 1)
+        lr = _at_next(self._curve, step + 1)
         if self._optimizer is not None and not _write_plain(self._optimizer.param_groups, lr, self._relative):
             return self.seek(step + 1)
         self._position = step + 1
@@ -640,7 +643,7 @@ cdef class Stepper:
         (0.75, 0.5)
         """
         if step is None and self._curve is not None:
-            return self._curve.at_next(self._position)
+            return _at_next(self._curve, self._position)
         return self._lr_at(step)
 
 

@@ -18,7 +18,7 @@
 #define LRK_PATIENCE 16
 #define LRK_MOST_PATIENCE 256
 
-int lrk_ahead_wanted(lrk_asked *asked, int64_t step)
+int lrk_ahead_pays(lrk_asked *asked, int64_t step)
 {
     lrk_ahead *block = LRK_ACQUIRE(asked->block);
     const int64_t first = block == NULL ? -1 : LRK_ACQUIRE(block->first);
@@ -26,8 +26,6 @@ int lrk_ahead_wanted(lrk_asked *asked, int64_t step)
         LRK_RELEASE(block->patience, 0);
         return 1;
     }
-    if (step != LRK_ACQUIRE(asked->next)) LRK_RELEASE(asked->since, step);
-    LRK_RELEASE(asked->next, step < INT64_MAX ? step + 1 : step);
     const int64_t patience = block == NULL ? 0 : LRK_ACQUIRE(block->patience);
     if (step - LRK_ACQUIRE(asked->since) < LRK_PATIENCE + patience) return 0;
     if (block != NULL && patience < LRK_MOST_PATIENCE) LRK_RELEASE(block->patience, patience + LRK_MOST_PATIENCE / 4);
@@ -55,4 +53,5 @@ void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
         LRK_RELEASE(block->bits[j], bits);
     }
     LRK_RELEASE(block->turn, turn + 2);
+    LRK_RELEASE(asked->next, (int64_t)((uint64_t)first + LRK_AHEAD_STEPS));
 }

@@ -27,7 +27,7 @@ typedef struct lrk_ahead {
 } lrk_ahead;
 
 /* What a table keeps of those who ask it: the last run of steps that no block had, by its first and by the one that
-   would continue it, and its block. All zero at first. */
+   would continue it or the block; and the block. All zero at first. */
 typedef struct lrk_asked {
     volatile int64_t since, next;
     lrk_ahead *volatile block;
@@ -49,8 +49,18 @@ static inline int lrk_ahead_has(const lrk_asked *asked, int64_t step, double *va
     return turn % 2 == 0 && LRK_ACQUIRE(block->turn) == turn;
 }
 
-/* Notes a step that is in no block. Whether to fill one from there. */
-int lrk_ahead_wanted(lrk_asked *asked, int64_t step);
+/* Whether to fill a block from a step on that is in none and continues the last run. */
+int lrk_ahead_pays(lrk_asked *asked, int64_t step);
+
+/* The same of any step that is in no block. */
+static inline int lrk_ahead_wanted(lrk_asked *asked, int64_t step)
+{
+    const int64_t next = LRK_ACQUIRE(asked->next);
+    LRK_RELEASE(asked->next, (int64_t)((uint64_t)step + 1));
+    if (step == next) return lrk_ahead_pays(asked, step);
+    LRK_RELEASE(asked->since, step);
+    return 0;
+}
 
 /* Makes zeroed memory the block of a table; 0, and it is not, where another thread was first. */
 int lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block);
