@@ -483,7 +483,9 @@ static double block_steps(const lrk_segment *s, const lrk_place *place, int64_t 
     return (double)(near & in_block);
 }
 
-/* lrk_distance without waiting for sums that lose nothing: nearly all distances are whole and below 2^32. */
+/* lrk_distance without waiting for sums that lose nothing: nearly all distances are whole and below 2^32. Tried besides
+   for powers, whose 150 ns are one chain of divisions and polynomials: branches instead of choices by sign, AVX code.
+   Neither was faster. */
 static lrk_dd step_distance(const lrk_steps *steps, double j)
 {
     if (steps->high == 0.0 && steps->part == 0.0) return (lrk_dd){steps->low + j, 0.0};
