@@ -91,8 +91,9 @@ LRK_INLINE lrk_series lrk_series_of(const lrk_blocks *b, int32_t block)
 static const double lrk_away[2 * LRK_CENTRE] = {LRK_256(LRK_FALLING, 0), LRK_256(LRK_RISING, 0)};
 static const float lrk_off_middle[2 * LRK_CENTRE] = {LRK_256(LRK_BEFORE, 0), LRK_256(LRK_BEHIND, 0)};
 
-/* The table of a row, in the same order. */
+/* The table of the rows of a span, in the same order. */
 typedef struct lrk_inside {
+    double span, span_low;
     double b0[2 * LRK_CENTRE], b1[2 * LRK_CENTRE];
 } lrk_inside;
 
@@ -180,6 +181,12 @@ static const struct {
     {"x86-64-v4", &v4_code},
 #endif
 };
+
+#if defined(_MSC_VER)
+#define LRK_THREAD __declspec(thread)
+#else
+#define LRK_THREAD _Thread_local
+#endif
 
 /* -1: not chosen yet. Choosing is idempotent, so a race only does it twice. */
 #if defined(__GNUC__)
@@ -693,14 +700,12 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
 
 /* ---- runs of steps ---- */
 
-/* What a fill carries along: what it writes, and the table of the last row that used one, for others of its span. */
+/* What a fill carries along: what it writes. */
 typedef struct lrk_fill_state {
     const lrk_table *table;
     const lrk_level_code *code;
     const lrk_stores *to;
     size_t size; /* of one value */
-    const lrk_segment *inside_of;
-    lrk_inside inside;
 } lrk_fill_state;
 
 static void write_doubles(lrk_fill_state *f)
@@ -732,12 +737,17 @@ static void fill_lane(
     }
 }
 
-static void use_table(lrk_fill_state *f, const lrk_segment *s)
+/* A thread keeps its last table, which takes as long as 4,000 values: cut into pieces, a row of one span would be given
+   it again and again, which made two threads that found one free core 4 percent slower than one. */
+static const lrk_inside *table_of(const lrk_fill_state *f, const lrk_segment *s)
 {
-    const lrk_segment *had = f->inside_of;
-    f->inside_of = s;
-    if (had != NULL && had->span == s->span && had->k[WAVE_SPAN_LOW] == s->k[WAVE_SPAN_LOW]) return;
-    f->code->shapes[s->shape].inside(s, &f->inside);
+    static LRK_THREAD lrk_inside inside;
+    if (inside.span != s->span || inside.span_low != s->k[WAVE_SPAN_LOW]) {
+        f->code->shapes[s->shape].inside(s, &inside);
+        inside.span = s->span;
+        inside.span_low = s->k[WAVE_SPAN_LOW];
+    }
+    return &inside;
 }
 
 static void fill_blocks(
@@ -752,7 +762,7 @@ static void fill_blocks(
         for (int64_t j = 0; j < n; ++j) f->to->constant(row_at(f->table, s, place, whole + j), 1, behind(f, out, j));
         return;
     }
-    if (in_table) use_table(f, s);
+    const lrk_inside *inside = in_table ? table_of(f, s) : NULL;
     while (n > 0) {
         const uint64_t near = near_steps(s, place, whole, &b.part), first = near & ~((uint64_t)width - 1);
         int64_t r = (int64_t)(near - first); /* steps from the block's beginning, which for a falling row comes last */
@@ -768,7 +778,7 @@ static void fill_blocks(
         for (int32_t j = 0; j < count; ++j) {
             const int64_t room = s->falling ? r + 1 : width - r, run = n < room ? n : room;
             if (in_table) {
-                f->to->join(&b, j, &f->inside, (int32_t)r, sign, (int32_t)run, out);
+                f->to->join(&b, j, inside, (int32_t)r, sign, (int32_t)run, out);
             } else if (b.terms[j] > 0.0) {
                 const int done = quick && f->code->quick(&q, j, (int32_t)r, sign, (int32_t)run, out);
                 if (!done) f->to->sum(&b, j, (int32_t)r, sign, (int32_t)run, out);
