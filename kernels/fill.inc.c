@@ -7,17 +7,22 @@
    in registers, since `out` could otherwise alias them. */
 
 /* For float32: blocks made ready, and one of them written. Whether what is written is right, it says itself. */
+LRK_INLINE void LRK_AT_LEVEL(keep)(lrk_quicks *restrict q, int32_t j, const lrk_series *e, int settles)
+{
+    const lrk_quick quick = lrk_quick_of(e);
+    q->large[j] = quick.large;
+    q->small[j] = quick.small;
+    q->c1[j] = quick.c1;
+    q->c2[j] = quick.c2;
+    q->most[j] = settles ? quick.most : -1.0;
+}
+
 static void LRK_AT_LEVEL(quicken)(int32_t eighths, const lrk_blocks *restrict b, lrk_quicks *restrict q)
 {
     for (int32_t k = 0; k < eighths; ++k)
         for (int32_t j = 8 * k; j < 8 * k + 8; ++j) {
             const lrk_series e = lrk_series_of(b, j);
-            const lrk_quick quick = lrk_quick_of(&e);
-            q->large[j] = quick.large;
-            q->small[j] = quick.small;
-            q->c1[j] = quick.c1;
-            q->c2[j] = quick.c2;
-            q->most[j] = quick.most;
+            LRK_AT_LEVEL(keep)(q, j, &e, b->terms[j] > 0.0);
         }
 }
 
@@ -92,6 +97,17 @@ static void LRK_AT_LEVEL(multiply)(const double *restrict by, int64_t n, double 
                 b->c[1][j] = a.a1;                                                                                \
             }                                                                                                     \
     }                                                                                                             \
+    static void LRK_AT_LEVEL(name##_quicken)(                                                                     \
+        const lrk_segment *segment, int32_t eighths, const lrk_blocks *restrict b, lrk_quicks *restrict q)        \
+    {                                                                                                             \
+        const lrk_segment s = *segment;                                                                           \
+        for (int32_t k = 0; k < eighths; ++k)                                                                     \
+            for (int32_t j = 8 * k; j < 8 * k + 8; ++j) {                                                         \
+                const lrk_anchor a = {{b->value[j], b->value_low[j]}, b->c[0][j], b->c[1][j]};                    \
+                const lrk_series e = name##_terms(&s, &a);                                                        \
+                LRK_AT_LEVEL(keep)(q, j, &e, 1);                                                                  \
+            }                                                                                                     \
+    }                                                                                                             \
     static void LRK_AT_LEVEL(name##_inside)(const lrk_segment *segment, lrk_inside *restrict inside)              \
     {                                                                                                             \
         const lrk_segment s = *segment;                                                                           \
@@ -134,8 +150,11 @@ static void LRK_AT_LEVEL(multiply)(const double *restrict by, int64_t n, double 
     }
 #include "shapes.def"
 
-#define LRK_TABLE(id, name, ulp, call, formula) \
-    [id] = {.anchors = LRK_AT_LEVEL(name##_anchors), .inside = LRK_AT_LEVEL(name##_inside)},
+#define LRK_TABLE(id, name, ulp, call, formula)  \
+    [id] = {                                     \
+        .anchors = LRK_AT_LEVEL(name##_anchors), \
+        .quicken = LRK_AT_LEVEL(name##_quicken), \
+        .inside = LRK_AT_LEVEL(name##_inside)},
 #define LRK_SERIES(id, name, ulp, call, formula) \
     [id] = {.anchors = LRK_AT_LEVEL(name##_anchors), .each = LRK_AT_LEVEL(name##_each)},
 static const lrk_level_code LRK_AT_LEVEL(code) = {

@@ -117,6 +117,7 @@ typedef struct lrk_level_code {
     void (*multiply)(const double *by, int64_t n, double *out);
     struct {
         void (*anchors)(const lrk_segment *segment, int32_t eighths, lrk_blocks *b);
+        void (*quicken)(const lrk_segment *segment, int32_t eighths, const lrk_blocks *b, lrk_quicks *q);
         void (*each)(const lrk_segment *segment, const lrk_steps *steps, int32_t eighths, double *out);
         void (*inside)(const lrk_segment *segment, lrk_inside *inside);
     } shapes[SHAPE_COUNT];
@@ -727,9 +728,46 @@ static void *behind(const lrk_fill_state *f, void *out, int64_t n)
 
 static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock clock, int64_t n, void *out);
 
+/* A line as float32: blocks of a series with one term, anywhere. */
+static void fill_quickly(
+    lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, float *out)
+{
+    lrk_blocks b;
+    lrk_quicks q;
+    memset(&b, 0, sizeof b);
+    while (n > 0) {
+        const int64_t blocks = (n + LRK_CENTRE - 1) / LRK_CENTRE;
+        const int32_t eighths = blocks < LRK_BLOCKS ? ((int32_t)blocks + 7) / 8 : LRK_BLOCKS / 8, count = 8 * eighths;
+        lrk_steps steps = lane_steps(s, place, whole);
+        const double slope = s->gap * steps.sign / s->span;
+        steps.sign *= LRK_CENTRE;
+        f->code->stores[0]->lane[s->shape](s, &steps, count, b.value);
+        for (int32_t j = 0; j < count; ++j) {
+            b.c[0][j] = slope;
+            b.terms[j] = 1.0;
+        }
+        f->code->quicken(eighths, &b, &q);
+        for (int32_t j = 0; j < count; ++j) {
+            const int32_t run = n < LRK_CENTRE ? (int32_t)n : LRK_CENTRE;
+            if (!f->code->quick(&q, j, 0, 1, run, out)) {
+                steps = lane_steps(s, place, whole);
+                f->to->lane[s->shape](s, &steps, run, out);
+            }
+            n -= run;
+            if (n == 0) return; /* the clock may stand at the last int64 step */
+            whole += run;
+            out += run;
+        }
+    }
+}
+
 static void fill_lane(
     lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
 {
+    if (f->size == sizeof(float) && n >= LRK_CENTRE && s->span >= LRK_LONG && s->k[LINEAR_CROSSES] == 0.0) {
+        fill_quickly(f, s, place, whole, n, out);
+        return;
+    }
     const int64_t most = 1 << 30; /* a lane's index is an int32: AVX2 has no int64 -> double */
     for (int64_t done = 0; done < n; done += most) {
         const lrk_steps steps = lane_steps(s, place, whole + done);
@@ -750,11 +788,18 @@ static const lrk_inside *table_of(const lrk_fill_state *f, const lrk_segment *s)
     return &inside;
 }
 
+/* Whether it is worth a look if float32 arithmetic does for a block of a series. */
+static int changes_little(const lrk_blocks *b, int32_t block)
+{
+    return lrk_magnitude(b->c[0][block]) * LRK_CENTRE <= 0x1p-10 * lrk_magnitude(b->value[block]);
+}
+
 static void fill_blocks(
     lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
 {
-    const int in_table = kinds[s->shape] == TABLE, quick = !in_table && f->size == sizeof(float);
+    const int in_table = kinds[s->shape] == TABLE;
     const int64_t width = (int64_t)s->k[LRK_WIDTH];
+    const int may_be_quick = f->size == sizeof(float) && width == LRK_CENTRE && (!in_table || s->span >= LRK_LONG);
     const int32_t sign = s->falling ? -1 : 1;
     lrk_blocks b;
     lrk_quicks q;
@@ -774,15 +819,17 @@ static void fill_blocks(
             b.low[j] = steps.low;
         }
         f->code->shapes[s->shape].anchors(s, eighths, &b);
-        if (quick) f->code->quicken(eighths, &b, &q);
+        const int quick = may_be_quick && (in_table || changes_little(&b, 0) || changes_little(&b, count - 1));
+        if (quick && in_table) f->code->shapes[s->shape].quicken(s, eighths, &b, &q);
+        if (quick && !in_table) f->code->quicken(eighths, &b, &q);
         for (int32_t j = 0; j < count; ++j) {
             const int64_t room = s->falling ? r + 1 : width - r, run = n < room ? n : room;
-            if (in_table) {
+            const int written = quick && f->code->quick(&q, j, (int32_t)r, sign, (int32_t)run, out);
+            if (in_table && !written) {
                 f->to->join(&b, j, inside, (int32_t)r, sign, (int32_t)run, out);
-            } else if (b.terms[j] > 0.0) {
-                const int done = quick && f->code->quick(&q, j, (int32_t)r, sign, (int32_t)run, out);
-                if (!done) f->to->sum(&b, j, (int32_t)r, sign, (int32_t)run, out);
-            } else {
+            } else if (!written && b.terms[j] > 0.0) {
+                f->to->sum(&b, j, (int32_t)r, sign, (int32_t)run, out);
+            } else if (!written) {
                 const lrk_steps steps = {b.high[j], b.low[j] + (double)r, b.part, sign};
                 double values[LRK_CENTRE];
                 f->code->shapes[s->shape].each(s, &steps, ((int32_t)run + 7) / 8, values);

@@ -359,10 +359,11 @@ LRK_INLINE double lrk_sum8(const lrk_series *e, double j)
 }
 
 /* ---- float32 in float32 ----
-   The float32 of a step is its float64 value V rounded, V being lrk_sum4 or lrk_sum8. Where a curve changes little
-   within a block, V = large + small with a float32 `large` and a small part, counted from the middle of the block, that
-   float32 arithmetic gives to 1/2048 ulp of the result. Their sum rounds as V does, unless it is that near to a middle
-   between two float32: then the block is done in full. Without conversions a step takes 0.4 of the time. */
+   The float32 of a step is its float64 value V rounded, V being linear_lane, lrk_join, lrk_sum4 or lrk_sum8. Where a
+   curve changes little within a block, V = large + small with a float32 `large` and a small part, counted from the
+   middle of the block, that float32 arithmetic gives to 1/2048 ulp of the result. Their sum rounds as V does, unless it
+   is that near to a middle between two float32: then the block is done in full. Without conversions a step takes 0.4 to
+   0.6 of the time. Tried instead: fewer terms in float64, which the check of each lane made as slow as all of them. */
 
 /* The bits of |x|: as whole numbers they are in the order of the magnitudes. */
 LRK_INLINE int32_t lrk_magnitude_bits(float x)
@@ -378,7 +379,8 @@ typedef struct lrk_quick {
 } lrk_quick;
 
 /* What separates large + small from V: with e = 2^-24, roundings count 2 e of the constant of `small`, at most 4 e of
-   c1 j, 6 e of c2 j^2; those of V, of the value in the middle and of `most` to a float32 2^-48 of the value; and the
+   c1 j, 6 e of c2 j^2; V, 3.5 ulp of a line at most, the value in the
+   middle and `most` as a float32 2^-47 of the value; and the
    terms from the third on, which moving to the middle makes no larger than at the far end. Underflow adds nothing at
    such values. `ulp` is that of the smallest value in the block, so that one which passes a power of two, above which
    ulps double, is done in full. */
@@ -397,6 +399,21 @@ LRK_INLINE lrk_quick lrk_quick_of(const lrk_series *e)
     const double ulp = lrk_from_bits(lrk_bits(least) & 0x7ff0000000000000u) * 0x1p-23;
     const int does = (off <= 0x1p-11 * ulp) & (value > 0x1p-40) & (value < 0x1p99);
     return (lrk_quick){large, small, c1, c2, does ? 0.5 * ulp - off : -1.0};
+}
+
+/* Spans from which on a line or cosine may change so little in a block, and a cosine's further terms are nothing. */
+#define LRK_LONG 0x1p20
+
+/* The series of a cosine's anchor, which lrk_join gives to an ulp. */
+LRK_INLINE lrk_series cosine_terms(const lrk_segment *s, const lrk_anchor *a)
+{
+    const double angle = 2.0 * LRK_QUARTER_HI / s->span, square = angle * angle;
+    lrk_series e = {a->value, 0, 0, 0, 0, 0, 0, 0, 0};
+    e.c1 = a->a1 * angle;
+    e.c2 = a->a0 * square * (1.0 / 2.0);
+    e.c3 = e.c1 * square * (-1.0 / 6.0);
+    e.c4 = e.c2 * square * (-1.0 / 12.0);
+    return e;
 }
 
 /* ---- cosine with any number of cycles ----

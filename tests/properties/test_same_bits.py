@@ -259,6 +259,14 @@ def test_a_line_is_a_correctly_rounded_quotient(span: int, level: str) -> None:
 
 
 SLOW = [
+    "linear(1e-3, 0.0, 10_000_000)",
+    "linear(0.1, 0.7, 10_000_000.5)",
+    "linear(-1e-3, -2e-3, 5_000_001).shift(7)",
+    "linear(-1.0, 1.0, 10_000_000)",
+    "cosine(1e-3, 0.0, 10_000_000)",
+    "cosine(0.2, 1.0, 10_000_000.25)",
+    "cosine(0.5, 0.5 + 1e-9, 2**20)",
+    "warmup_cosine(1e-3, 5_000_000, 10_000_000)",
     "cosine(1e-3, 0.0, 10_000_000, 1.5)",
     "cosine(-1e-3, 1e-3, 40_000_000, 0.5)",
     "polynomial(1e-3, 0.0, 10_000_000, 2)",
