@@ -11,7 +11,7 @@ from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 cdef extern from "lrkernel.h" nogil:
@@ -44,7 +44,6 @@ cdef extern from "lrkernel.h" nogil:
     double lrk_limit(const lrk_table *table, int64_t first, int64_t rows, int64_t whole, double part)
     void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap)
     void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap)
-    void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out)
     int lrk_level_count()
     const char *lrk_level_name(int level)
     bint lrk_level_runs(int level)
@@ -53,13 +52,25 @@ cdef extern from "lrkernel.h" nogil:
     int lrk_shape_count()
     const lrk_shape_info *lrk_shape(int index)
 
+cdef extern from "gather.h" nogil:
+    ctypedef struct lrk_memo:
+        pass
+    ctypedef struct lrk_order:
+        const void *steps
+        int64_t count
+        int size
+    int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order)
+    const lrk_memo *lrk_memo_make(const lrk_table *table, const lrk_order *order, void *bytes)
+
 cdef extern from "batch.h" nogil:
     ctypedef struct lrk_batch:
         const lrk_table *tables
         int64_t table_count
         const int64_t *first
         const int64_t *rows
-        const int64_t *steps
+        const lrk_order *order
+        const lrk_memo *memo
+        int *negative
         int64_t start
         int64_t stride
         int64_t count
@@ -81,6 +92,10 @@ cdef extern from "ahead.h" nogil:
 
 if sizeof(Asked) != sizeof(lrk_asked):
     raise ImportError("lrk_asked of ahead.h and Asked of _core.pxd differ: rebuild lrkernel")
+
+ctypedef fused step_type:
+    int64_t
+    int32_t
 
 Shape = namedtuple("Shape", "id name kind ulp call formula")
 
@@ -259,14 +274,32 @@ cdef class Table:
             with nogil:
                 lrk_fill_batch(&batch, threads)
 
-    def _gather(self, const int64_t[::1] steps, double[::1] out):
-        """Write the values of steps in any order."""
+    def _gather(self, const step_type[::1] steps, double[::1] out, int threads):
+        """Write the values of steps in any order; False where one is negative."""
         cdef lrk_table table = _table(self)
+        cdef lrk_order order
+        cdef lrk_batch batch
+        cdef void *memo = NULL
+        cdef int64_t size
+        cdef int negative = 0
         if out.shape[0] != steps.shape[0]:
             raise ValueError(f"out must have {steps.shape[0]} values, got {out.shape[0]}")
-        if steps.shape[0]:
+        if out.shape[0]:
+            order.steps = &steps[0]
+            order.count = steps.shape[0]
+            order.size = sizeof(step_type)
+            batch = _batch(&table, 1, 0, 1, out.shape[0], &out[0], 0, sizeof(double), sizeof(double))
+            batch.order = &order
+            batch.negative = &negative
             with nogil:
-                lrk_gather(&table, &steps[0], steps.shape[0], &out[0])
+                size = lrk_memo_bytes(&table, &order)
+                if size:
+                    memo = malloc(size)
+                if memo != NULL:  # slower without it, no more
+                    batch.memo = lrk_memo_make(&table, &order, memo)
+                lrk_fill_batch(&batch, threads)
+                free(memo)
+        return negative == 0
 
     def _segment_bytes(self):
         """The compiled rows, sub-tables included, as a read-only buffer."""
@@ -366,7 +399,10 @@ cdef lrk_batch _batch(
     cdef lrk_batch batch
     batch.tables = tables
     batch.table_count = table_count
-    batch.first = batch.rows = batch.steps = NULL
+    batch.first = batch.rows = NULL
+    batch.order = NULL
+    batch.memo = NULL
+    batch.negative = NULL
     batch.start = start
     batch.stride = stride
     batch.count = count
@@ -536,14 +572,20 @@ cdef class Rows:
                 lrk_fill_batch(&batch, threads)
 
     def gather(self, const int64_t[::1] steps, double[:, ::1] out, int threads):
-        """Write the values of steps in any order."""
+        """Write the values of steps in any order, none negative."""
         cdef lrk_batch batch
+        cdef lrk_order order
+        cdef int negative = 0
         self.check(out.shape[0])
         if out.shape[1] != steps.shape[0]:
             raise ValueError(f"out must have {steps.shape[0]} columns, got {out.shape[1]}")
         if out.shape[0] and out.shape[1]:
             batch = self.batch(0, 1, out.shape[1], &out[0, 0], out.strides[0], sizeof(double), sizeof(double))
-            batch.steps = &steps[0]
+            order.steps = &steps[0]
+            order.count = steps.shape[0]
+            order.size = sizeof(int64_t)
+            batch.order = &order
+            batch.negative = &negative
             with nogil:
                 lrk_fill_batch(&batch, threads)
 

@@ -26,10 +26,21 @@ static char *row_of(const lrk_batch *b, int64_t row, int64_t step)
     return (char *)b->out + (row * b->row_gap + step * b->gap) * (int64_t)b->size;
 }
 
+/* By whichever threads meet a reason. */
+static void raise_flag(int *flag)
+{
+#if defined(__GNUC__)
+    __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+#else
+    *(volatile int *)flag = 1;
+#endif
+}
+
 static void fill_row(const lrk_batch *b, const lrk_table *table, int64_t step, int64_t n, void *out)
 {
-    if (b->steps != NULL) {
-        lrk_gather(table, b->steps + step, n, out);
+    if (b->order != NULL) {
+        const lrk_order part = {(const char *)b->order->steps + step * b->order->size, n, b->order->size};
+        if (!lrk_gather_with(table, b->memo, &part, out)) raise_flag(b->negative);
     } else if (b->size == sizeof(double)) {
         lrk_fill(table, b->start + step * b->stride, b->stride, n, out, b->gap);
     } else {

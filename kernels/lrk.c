@@ -1,5 +1,6 @@
 /* lrk.c - segment look-up, scalar evaluation, bulk fill, choice of the SIMD level. */
 #include "cpu.h"
+#include "gather.h"
 #include "shape_math.h"
 
 #include <stddef.h>
@@ -123,9 +124,70 @@ typedef struct lrk_level_code {
     } shapes[SHAPE_COUNT];
 } lrk_level_code;
 
+/* Records of blocks: in a table value, remainder, a0 and a1; of a series value, remainder and its terms, 4 where
+   that is enough for all blocks of the row. Adding terms of 0 changes no bit. Where each step is an anchor of its
+   own the value is NaN. Sizes in doubles; with 8 a record of 4 terms is one line of the cache. */
+enum { LRK_JOINED, LRK_SUMMED_4, LRK_SUMMED_8, LRK_RECORDS };
+static const int lrk_record_size[LRK_RECORDS] = {4, 8, 10};
+
+/* What a memo has of a row: the records of the blocks, or the values of the stairs, that hold its steps `low` to
+   `high`, low > high where there are none. Steps count from the first of the blocks, or with sign -1 towards it. */
+typedef struct lrk_memo_row {
+    int64_t low, high;
+    double *records, *inside; /* the table of the row, b0 and b1 in turn */
+    double from, sign, last;
+    int kind, bits, alone; /* log2 of the steps of a block; 1 where there are NaN */
+} lrk_memo_row;
+
+struct lrk_memo {
+    int64_t count;
+    lrk_memo_row rows[];
+};
+
+#define LRK_AHEAD 24 /* steps */
+#if defined(__GNUC__)
+#define LRK_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define LRK_PREFETCH(address) ((void)(address))
+#endif
+
+/* Which steps of a tile are a row's own, from `first` to before `end`, and its value at `begin`. */
+typedef struct lrk_ours {
+    double first, end, begin, start;
+} lrk_ours;
+
+LRK_INLINE double lrk_give(const lrk_ours *ours, double x, double value, double had)
+{
+    return (x >= ours->first) & (x < ours->end) ? (x == ours->begin ? ours->start : value) : had;
+}
+
+#define LRK_TWO_52 UINT64_C(0x4330000000000000) /* the bits of 2^52 */
+
+LRK_INLINE double lrk_real(int64_t step)
+{
+    return lrk_from_bits((uint64_t)step | LRK_TWO_52) - 0x1p52;
+}
+
+typedef struct lrk_tile_code {
+    void (*extent)(const int64_t *steps, int32_t n, int64_t *low, int64_t *high);
+    int (*consecutive)(const int64_t *steps, int32_t n);
+    void (*reals)(const int64_t *steps, int32_t n, double *x);
+    void (*hold)(const lrk_ours *ours, const double *x, int32_t n, double *out);
+    void (*give)(const lrk_ours *ours, const double *x, int32_t n, const double *values, double *out);
+    void (*lanes[SHAPE_COUNT])(
+        const lrk_segment *segment, const lrk_ours *ours, const double *x, int32_t n, double from, double sign,
+        double part, double *out);
+    void (*spots)(const lrk_memo_row *row, const int64_t *steps, int32_t n, uint32_t *block, uint32_t *inside);
+    void (*records[LRK_RECORDS])(
+        const lrk_memo_row *row, const uint32_t *block, const uint32_t *inside, int32_t n, double *out);
+    int32_t (*count)(const lrk_ours *ours, const double *x, int32_t n);
+    int32_t (*own)(const int64_t *steps, int32_t n, int64_t first, uint64_t width, int32_t *at, int64_t *own);
+} lrk_tile_code;
+
 #define LRK_AT_LEVEL(name) baseline_##name
 #define LRK_FUSED 0
 #include "fill.inc.c"
+#include "tile.inc.c"
 #undef LRK_AT_LEVEL
 #undef LRK_FUSED
 
@@ -148,6 +210,7 @@ LRK_TARGET_CLANG(LRK_V3)
 LRK_TARGET_GCC(LRK_V3)
 #endif
 #include "fill.inc.c"
+#include "tile.inc.c"
 #ifdef __clang__
 #pragma clang attribute pop
 #else
@@ -163,6 +226,7 @@ LRK_TARGET_CLANG(LRK_V4)
 LRK_TARGET_GCC(LRK_V4 ",prefer-vector-width=512")
 #endif
 #include "fill.inc.c"
+#include "tile.inc.c"
 #ifdef __clang__
 #pragma clang attribute pop
 #else
@@ -175,11 +239,12 @@ LRK_TARGET_GCC(LRK_V4 ",prefer-vector-width=512")
 static const struct {
     const char *name;
     const lrk_level_code *code;
+    const lrk_tile_code *tile;
 } levels[] = {
-    {"baseline", &baseline_code},
+    {"baseline", &baseline_code, &baseline_tile_code},
 #ifdef LRK_X86_LEVELS
-    {"x86-64-v3", &v3_code},
-    {"x86-64-v4", &v4_code},
+    {"x86-64-v3", &v3_code, &v3_tile_code},
+    {"x86-64-v4", &v4_code, &v4_tile_code},
 #endif
 };
 
@@ -599,11 +664,6 @@ double lrk_at(const lrk_table *table, int64_t step)
     return range_at(table, 0, table->root, (lrk_clock){step, 0.0});
 }
 
-void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out)
-{
-    for (int64_t j = 0; j < count; ++j) out[j] = lrk_at(table, steps[j]);
-}
-
 /* ---- limits from the left ---- */
 
 /* The limit of a node's sub-table. At the node's own end it is the one at the sub-table's own end, which the node's
@@ -951,14 +1011,16 @@ static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock
     }
 }
 
+#include "gather.inc.c"
+
 /* `count` values of start, start + stride, ... to a contiguous block. */
 static void fill_steps(lrk_fill_state *f, int64_t start, int64_t stride, int64_t count, void *out)
 {
     if (stride == 1) {
         fill_range(f, 0, f->table->root, (lrk_clock){start, 0.0}, count, out);
-        return;
+    } else {
+        gather_strided(f, start, stride, count, out);
     }
-    for (int64_t j = 0; j < count; ++j) f->to->constant(lrk_at(f->table, start + j * stride), 1, behind(f, out, j));
 }
 
 void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap)

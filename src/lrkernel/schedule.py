@@ -39,6 +39,7 @@ MAX_THREADS = 1024
 MOST_VALUES = 2**59  # NumPy's own limit is 2^63 bytes
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 THREADS_FROM = 1 << 17  # values; below, there are no two pieces worth dividing
+STEPS = (np.dtype(np.int64), np.dtype(np.int32))  # read as they are
 
 ID = {shape.name: shape.id for shape in SHAPES}
 NAME = {shape.id: shape.name for shape in SHAPES}
@@ -162,11 +163,13 @@ class Schedule(Table):
 
     def _evaluate(self, step: object) -> Any:
         """The call for anything but a Python int in range."""
-        steps = steps_array(step)
+        steps = step if isinstance(step, np.ndarray) and step.dtype in STEPS else steps_array(step)
         if steps.ndim == 0:
             return self(int(steps))
         out = np.empty(steps.shape)
-        self._gather(steps.reshape(-1), out.reshape(-1))
+        flat = np.require(steps, None, ["C", "A"]).reshape(-1)
+        if not self._gather(flat, out.reshape(-1), threads_of(None, out.size)):
+            steps_array(step)  # says which step is negative
         return out
 
     def values(

@@ -2,7 +2,7 @@
 
    A table is filled in many ways into blocks of exactly the right size; each value must have the bits of lrk_at. Exit status 1 and one
    line on the first difference. Usage: sanitize [number of random tables] */
-#include "lrkernel.h"
+#include "gather.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -233,18 +233,55 @@ static void check_fill(const lrk_table *table, int64_t start, int64_t stride, in
     free(narrow);
 }
 
+static void check_order(const lrk_table *table, const lrk_memo *memo, const void *steps, int size, int64_t n)
+{
+    double *out = malloc((size_t)n * sizeof *out);
+    const lrk_order order = {steps, n, size};
+    require(out != NULL, "memory");
+    require(lrk_gather_with(table, memo, &order, out), "no step is negative");
+    for (int64_t j = 0; j < n; ++j) {
+        const int64_t step = size == 4 ? ((const int32_t *)steps)[j] : ((const int64_t *)steps)[j];
+        const double wanted = lrk_at(table, step);
+        if (bits_of(out[j]) != bits_of(wanted)) fail(memo == NULL ? "gather" : "gather by memo", step, out[j], wanted);
+    }
+    free(out);
+}
+
+/* Some steps of any size, or all close together, without a memo and with one where they gain by it: of steps in other
+   places, too. */
 static void check_gather(const lrk_table *table, int64_t n)
 {
     int64_t *steps = malloc((size_t)n * sizeof *steps);
+    int32_t *narrow = malloc((size_t)n * sizeof *narrow);
     double *out = malloc((size_t)n * sizeof *out);
-    require(steps != NULL && out != NULL, "memory");
-    for (int64_t j = 0; j < n; ++j) steps[j] = below(2) ? random_time() : (int64_t)(random_bits() >> (1 + below(63)));
-    lrk_gather(table, steps, n, out);
+    require(steps != NULL && narrow != NULL && out != NULL, "memory");
+    const int64_t near = random_time(), far = below(5);
     for (int64_t j = 0; j < n; ++j) {
-        const double wanted = lrk_at(table, steps[j]);
-        if (bits_of(out[j]) != bits_of(wanted)) fail("gather", steps[j], out[j], wanted);
+        steps[j] = below(2) ? random_time() : (int64_t)(random_bits() >> (1 + below(63)));
+        if (below(5) >= far && near < LAST - 5000) steps[j] = near + below(5000);
+        narrow[j] = (int32_t)(steps[j] & INT32_MAX);
     }
+    lrk_gather(table, steps, n, out);
+    for (int64_t j = 0; j < n; ++j) require(bits_of(out[j]) == bits_of(lrk_at(table, steps[j])), "the plain gather");
+    check_order(table, NULL, steps, 8, n);
+    check_order(table, NULL, narrow, 4, n);
+    for (int size = 4; size <= 8; size += 4) {
+        const lrk_order order = {size == 4 ? (const void *)narrow : steps, n, size};
+        const int64_t bytes = lrk_memo_bytes(table, &order);
+        if (bytes == 0) continue;
+        void *memory = malloc((size_t)bytes);
+        require(memory != NULL, "memory");
+        const lrk_memo *memo = lrk_memo_make(table, &order, memory);
+        check_order(table, memo, steps, 8, n);
+        check_order(table, memo, narrow, 4, n);
+        free(memory);
+    }
+    const lrk_order order = {steps, n, 8};
+    steps[below(n)] = below(2) ? -1 : INT64_MIN;
+    require(!lrk_gather_with(table, NULL, &order, out), "a negative step is found");
+    require(lrk_memo_bytes(table, &order) >= 0, "a negative step does no harm");
     free(steps);
+    free(narrow);
     free(out);
 }
 
@@ -292,7 +329,7 @@ static void check_table(const table_builder *built, int64_t rows)
         check_around(&table, INT64_C(1) << 30, 1);
         check_around(&table, INT64_C(1) << 53, 1);
         check_around(&table, LAST, 1);
-        check_gather(&table, 50);
+        check_gather(&table, below(20) ? 1 + below(600) : 4500);
         check_fill(&table, below(1000), 1, 700 + below(1000), 1);
         check_fill(&table, LAST - 1999, 1, 2000, 1);
         check_fill(&table, 0, LAST, 2, 1);

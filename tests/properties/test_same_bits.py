@@ -1,6 +1,7 @@
 """One schedule, one set of bits: however and in whatever order its steps are asked for."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,6 +139,97 @@ def test_every_count_at_every_offset(expression: str, level: str) -> None:
             assert bits(buffer[offset : offset + n]) == want[offset : offset + n]
             assert np.isnan(buffer[:offset]).all()
             assert np.isnan(buffer[offset + n :]).all()
+
+
+MANY = [
+    *EXAMPLES,
+    "wsd(1e-3, 700, 900, 2000, decay_shape='1-sqrt')",
+    "sequence(linear(0, 1, 500), cosine(1, 0.5, 700), cosine(0.5, 0.2, 700), geometric(0.2, 0.1, 500), inverse_sqrt(0.1, 300))",
+    "sequence(*[cosine(1.0, 0.1, 150 + k) for k in range(20)])",
+    "(cosine_restarts(1.0, 700) * step(1.0, 30, 0.99)).by_epoch(2).skip(5)",
+]
+
+
+@pytest.mark.parametrize("expression", MANY)
+def test_many_steps_in_any_order(expression: str, level: str) -> None:
+    """Enough of them for a memo, and steps that it does not have; shuffled, clustered, sorted, repeated; both widths."""
+    schedule = eval(expression, vars(lrk).copy())
+    rng = np.random.default_rng(1)
+    near = rng.permutation(5000)
+    far = near.copy()
+    far[[77, 4001]] = 3_000_000, 2**31 - 1  # between the steps that are looked at first
+    for steps in (
+        near,
+        far,
+        np.sort(near // 3),
+        rng.integers(0, 2_000_000, 5000),
+        np.repeat(rng.integers(0, 10**6, 500), 10) + near,
+    ):
+        want = bits([schedule(t) for t in steps.tolist()])
+        assert bits(schedule(steps)) == want
+        assert bits(schedule(steps.astype(np.int32))) == want
+
+
+@pytest.mark.parametrize("expression", MANY[-5:])
+def test_every_number_of_steps_in_any_order(expression: str, level: str) -> None:
+    """Around the lengths at which something changes: a few, a table, a tile, a memo."""
+    schedule = eval(expression, vars(lrk).copy())
+    steps = np.random.default_rng(2).permutation(4500)
+    want = np.array([schedule(t) for t in steps.tolist()])
+    for n in (*range(1, 40), *range(250, 262), 511, 512, 513, *range(4090, 4103)):
+        assert bits(schedule(steps[:n])) == bits(want[:n])
+
+
+@pytest.mark.parametrize("expression", MANY[-5:])
+def test_threads_in_any_order(expression: str) -> None:
+    schedule = eval(expression, vars(lrk).copy())
+    steps = np.random.default_rng(3).integers(0, 6000, 300_000)
+    want, got = np.empty(steps.size), np.empty(steps.size)
+    assert schedule._gather(steps, want, 1)
+    for threads in (2, 3):
+        assert schedule._gather(steps, got, threads)
+        assert bits(got) == bits(want)
+    assert bits(want[::997]) == bits([schedule(t) for t in steps[::997].tolist()])
+
+
+@pytest.mark.parametrize("stride", [2, 3, 255, 257, 1000, -1, -2, -300])
+@pytest.mark.parametrize("expression", MANY[-6:])
+def test_strides_of_many_steps(expression: str, stride: int, level: str) -> None:
+    schedule = eval(expression, vars(lrk).copy())
+    start = 0 if stride > 0 else 699 * -stride
+    steps = range(start, start + 700 * stride, stride)
+    want = np.array([schedule(t) for t in steps])
+    assert bits(schedule.values(start, steps.stop, stride)) == bits(want)
+    single = schedule.values(start, steps.stop, stride, dtype=np.float32)
+    assert single.tobytes() == want.astype(np.float32).tobytes()
+
+
+def test_arrays_of_steps_of_any_make() -> None:
+    schedule = lrk.warmup_cosine(1.0, 50, 1000, 0.1)
+    steps = np.random.default_rng(4).integers(0, 100, (60, 80))
+    want = np.array([[schedule(t) for t in row] for row in steps.tolist()])
+    for dtype in ("i1", "u1", "<i2", ">u2", "<i4", ">i4", "u4", "<i8", ">i8", "u8", "f4", ">f8", object):
+        assert bits(schedule(steps.astype(dtype))) == bits(want)
+    for dtype in ("i4", "i8"):
+        given = steps.astype(dtype)
+        fixed = given.copy()
+        fixed.flags.writeable = False
+        shifted = np.frombuffer(b"." + given.tobytes(), np.uint8)[1:].view(dtype).reshape(60, 80)  # not aligned
+        assert bits(schedule(fixed)) == bits(schedule(shifted)) == bits(schedule(np.asfortranarray(given))) == bits(want)
+        assert bits(schedule(given[::-2, 1::3])) == bits(want[::-2, 1::3])
+        assert bits(schedule(given.T)) == bits(want.T)
+        assert schedule(given[:0]).shape == (0, 80)
+        assert schedule(given[3, 5]) == schedule(np.asarray(given[3, 5])) == want[3, 5]
+
+
+@pytest.mark.parametrize("n", [3, 5000, 300_000])
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+def test_one_negative_step_among_many(dtype: type, n: int) -> None:
+    steps: np.ndarray[Any, Any] = np.random.default_rng(5).integers(0, 1000, n).astype(dtype)
+    steps[n // 2] = -7
+    for schedule in (lrk.wsd(1.0, 100, 300, 200), lrk.warmup_cosine(1.0, 50, 1000, 0.1)):
+        with pytest.raises(ValueError, match=r"^step must be >= 0, got -7$"):
+            schedule(steps)
 
 
 @pytest.mark.parametrize("expression", EXAMPLES)

@@ -424,9 +424,9 @@ def test_show_does_not_evaluate_the_curve(
     call = lrk.Schedule._gather
     monkeypatch.setattr(lrk.Schedule, "values", None)
 
-    def gather(self: lrk.Schedule, steps: Any, out: Any) -> None:
+    def gather(self: lrk.Schedule, steps: Any, out: Any, threads: int) -> bool:
         asked.append(len(steps))
-        call(self, steps, out)
+        return call(self, steps, out, threads)
 
     monkeypatch.setattr(lrk.Schedule, "_gather", gather)
     assert cli.main(["show", str(folder / "run.toml")]) == 0

@@ -64,7 +64,7 @@ double lrk_limit(const lrk_table *table, int64_t first, int64_t rows, int64_t wh
 void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap);
 void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap);
 
-/* The values of steps in any order. */
+/* The values of `count` steps in any order, none negative. */
 void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out);
 
 /* SIMD levels, lowest first. All give the same bits. lrk_use_level: 0, or -1 where this CPU cannot run it;

@@ -1,0 +1,28 @@
+/* gather.h - steps in any order for those who can lend memory: what the values of many steps share, computed once. */
+#ifndef LRK_GATHER_H
+#define LRK_GATHER_H
+
+#include "lrkernel.h"
+
+/* `count` integers of `size` bytes, 8 or 4. */
+typedef struct lrk_order {
+    const void *steps;
+    int64_t count;
+    int size;
+} lrk_order;
+
+/* A memo holds the anchors of the blocks that the steps lie in, where they are fewer than the steps: 8 bytes per
+   step and 128 per row at most. It stays as it is once made, so that threads can share it, and belongs to the table. */
+typedef struct lrk_memo lrk_memo;
+
+/* 0 where these steps do not gain by one. */
+int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order);
+
+/* Makes it in so many bytes, aligned as a double. */
+const lrk_memo *lrk_memo_make(const lrk_table *table, const lrk_order *order, void *bytes);
+
+/* The values of all steps, with a memo of this table or NULL; it may be of other steps. Returns 1, or 0 where a step is
+   negative: then some values may be written. */
+int lrk_gather_with(const lrk_table *table, const lrk_memo *memo, const lrk_order *order, double *out);
+
+#endif

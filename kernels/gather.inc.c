@@ -1,0 +1,543 @@
+/* gather.inc.c - steps in any order, and the memo that many of them share; the last part of lrk.c.
+
+   Steps go through in tiles. Each row of the schedule that a tile meets passes over it once: straight lines and
+   constants compute a value for all steps and keep those of their own; other rows list their own first, unless these
+   are most of the tile. A row of blocks needs the anchors of the blocks: those of shuffled steps are in the memo,
+   those of sorted steps follow each other and are computed as they come, in whole vectors.
+
+   Measured at x86-64-v3 with 512 KiB of L2, a busy machine, one thread, 1e7 shuffled int64 steps, best CPU time in
+   ns per step: copying them 0.8 to 0.9, a line and a hold 2.0, wsd with lines 2.4 to 2.6, with a cosine 4.5, with
+   1-sqrt 5.9, warmup_cosine 5.8, two lines and two cosines 9. Of 1e6 steps of warmup_cosine, whose records are in
+   L2, 4.4: extent and doubles 0.4, the line 0.75, finding and joining records 2.5, giving 0.3, holding 0.25. So
+   three times the copy is within reach of rows without blocks alone; one row of blocks takes as much by its loads of
+   records.
+
+   What did not help: a table of all values, 80 MB, from which steps only pick (10.5 to 23 ns in that loop alone);
+   AVX2's gathers of records (2.7 to 5.6 where scalar loads took 1.4 to 2.7); sorting the tile by row (4.5 where a
+   list of one row takes 0.7 to 0.8); minima in lanes of doubles (1.3 where those of integers took 0.2); a hashed
+   memo, filled as steps come (cosine 7 to 12), which threads cannot share either. Loads of two records at once in
+   explicit vectors would save a fifth of the joining, but need extensions of compilers. */
+
+#define LRK_TILE 256
+#define LRK_FEW 4                    /* steps, fewer of which are asked one by one */
+#define LRK_MOST_ROWS 12             /* that pass over one tile; with more of them it is cut into runs of one row */
+#define LRK_EXACT (INT64_C(1) << 51) /* steps below it are doubles, and so are their differences */
+
+/* ---- blocks ---- */
+
+typedef struct lrk_gather_state {
+    lrk_fill_state fill;
+    const lrk_tile_code *code;
+    const lrk_memo *memo;
+    lrk_blocks blocks;
+} lrk_gather_state;
+
+static void set_block(lrk_blocks *b, int32_t j, uint64_t steps)
+{
+    const lrk_steps from = split_steps(steps, 0.0, 1.0);
+    b->high[j] = from.high;
+    b->low[j] = from.low;
+}
+
+/* The anchors of `count` blocks, set before. */
+static void make_anchors(
+    const lrk_level_code *code, const lrk_segment *s, const lrk_place *place, lrk_blocks *b, int32_t count)
+{
+    const int32_t eighths = (count + 7) / 8;
+    b->part = s->falling ? place->end_part : place->lead;
+    for (int32_t j = count; j < 8 * eighths; ++j) {
+        b->high[j] = b->high[0];
+        b->low[j] = b->low[0];
+    }
+    code->shapes[s->shape].anchors(s, eighths, b);
+}
+
+/* Steps that are anchors of their own, those at the places `at`. */
+static void gather_alone(
+    lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const int64_t *steps, const int32_t *at,
+    int32_t n, double *out)
+{
+    lrk_blocks *b = &g->blocks;
+    for (int32_t done = 0; done < n; done += LRK_BLOCKS) {
+        const int32_t count = n - done < LRK_BLOCKS ? n - done : LRK_BLOCKS;
+        for (int32_t k = 0; k < count; ++k) {
+            lrk_steps from;
+            const double r = block_steps(s, place, steps[at[done + k]], &from);
+            b->high[k] = from.high;
+            b->low[k] = from.low + r;
+        }
+        make_anchors(g->fill.code, s, place, b, count);
+        for (int32_t k = 0; k < count; ++k) out[at[done + k]] = lrk_rounded((lrk_dd){b->value[k], b->value_low[k]});
+    }
+}
+
+/* Without a memo. Neighbours in one block share its anchor. */
+static void gather_blocks(
+    lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const int64_t *steps, int32_t n, double *out)
+{
+    const int in_table = kinds[s->shape] == TABLE;
+    const uint64_t in_block = (uint64_t)s->k[LRK_WIDTH] - 1;
+    lrk_blocks *b = &g->blocks;
+    int32_t which[LRK_TILE], inside[LRK_TILE], alone[LRK_TILE], lone = 0;
+    if (n < (in_table ? 16 : 4)) { /* as fill_blocks */
+        for (int32_t j = 0; j < n; ++j) out[j] = row_at(g->fill.table, s, place, steps[j]);
+        return;
+    }
+    const lrk_inside *table = in_table ? table_of(&g->fill, s) : NULL;
+    for (int32_t done = 0, next; done < n; done = next) {
+        uint64_t had = 0;
+        int32_t count = 0;
+        for (next = done; next < n; ++next) {
+            double part;
+            const uint64_t near = near_steps(s, place, steps[next], &part), begin = near & ~in_block;
+            if (count == 0 || begin != had) {
+                if (count == LRK_BLOCKS) break;
+                set_block(b, count++, begin);
+                had = begin;
+            }
+            which[next] = count - 1;
+            inside[next] = (int32_t)(near - begin);
+        }
+        make_anchors(g->fill.code, s, place, b, count);
+        for (int32_t j = done; j < next; ++j) {
+            const int32_t i = which[j], r = inside[j];
+            if (in_table) {
+                const lrk_anchor a = {{b->value[i], b->value_low[i]}, b->c[0][i], b->c[1][i]};
+                out[j] = lrk_join(&a, table->b0[LRK_CENTRE + r], table->b1[LRK_CENTRE + r]);
+            } else if (b->terms[i] > 0.0) {
+                const lrk_series e = lrk_series_of(b, i);
+                out[j] = b->terms[i] == 4.0 ? lrk_sum4(&e, (double)r) : lrk_sum8(&e, (double)r);
+            } else {
+                alone[lone++] = j;
+            }
+        }
+    }
+    gather_alone(g, s, place, steps, alone, lone, out);
+}
+
+/* The row of a memo, where it has the steps `low` to `high`. */
+static const lrk_memo_row *remembered(const lrk_gather_state *g, const lrk_segment *s, int64_t low, int64_t high)
+{
+    const int64_t index = s - g->fill.table->segments;
+    if (g->memo == NULL || index >= g->memo->count) return NULL;
+    const lrk_memo_row *row = g->memo->rows + index;
+    return row->low <= low && high <= row->high ? row : NULL;
+}
+
+/* By the records of a memo: something for the steps of other rows, too. */
+static void gather_records(
+    lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const lrk_memo_row *row, const int64_t *steps,
+    int32_t n, double *out)
+{
+    uint32_t block[LRK_TILE + LRK_AHEAD] = {0}, inside[LRK_TILE];
+    g->code->spots(row, steps, n, block, inside);
+    g->code->records[row->kind](row, block, inside, n, out);
+    if (!row->alone) return;
+    int32_t alone[LRK_TILE], lone = 0;
+    for (int32_t j = 0; j < n; ++j) {
+        alone[lone] = j;
+        lone += (out[j] != out[j]) & (steps[j] >= row->low) & (steps[j] <= row->high);
+    }
+    gather_alone(g, s, place, steps, alone, lone, out);
+}
+
+/* ---- stairs and nodes whose clock is whole ---- */
+
+/* What divides such a clock into equal whole parts; 1 where nothing does, 0 where the parts are not whole. */
+static int64_t whole_period(const lrk_segment *s)
+{
+    const int divided = kinds[s->shape] == STAIR || s->shape == SHAPE_repeat || s->shape == SHAPE_epoch;
+    if (!divided && s->shape != SHAPE_skip) return 1;
+    if (!(s->every >= 1.0 && s->every < 0x1p53 && s->every == (double)(int64_t)s->every)) return 0;
+    return divided ? (int64_t)s->every : 1;
+}
+
+/* The clock of a row's stairs or sub-table, `later` steps after its beginning. */
+static int64_t inner_clock(const lrk_segment *s, int64_t period, int64_t later)
+{
+    if (s->shape == SHAPE_skip) return later + (int64_t)s->every;
+    if (period == 1 && s->shape != SHAPE_repeat) return later;
+    return s->shape == SHAPE_repeat ? later % period : later / period;
+}
+
+static int gather_range(
+    lrk_gather_state *g, int64_t first, int64_t rows, const int64_t *steps, int32_t n, double *restrict out);
+
+static void gather_whole(
+    lrk_gather_state *g, const lrk_segment *s, int64_t period, const int64_t *steps, int32_t n, double *values)
+{
+    const lrk_table *t = g->fill.table;
+    const lrk_level_code *code = g->fill.code;
+    int64_t inner[LRK_TILE];
+    for (int32_t k = 0; k < n; ++k) inner[k] = inner_clock(s, period, steps[k] - s->first);
+    if (s->shape == SHAPE_values) {
+        for (int32_t k = 0; k < n; ++k) values[k] = values_stair(s, t->values, (lrk_stair){inner[k], 0.0});
+    } else if (s->shape == SHAPE_step) {
+        for (int32_t k = 0; k < n; ++k) {
+            const lrk_memo_row *row = remembered(g, s, inner[k], inner[k]);
+            values[k] = row != NULL                         ? row->records[inner[k] - row->low]
+                        : k > 0 && inner[k] == inner[k - 1] ? values[k - 1]
+                                                            : step_stair(s, t->values, (lrk_stair){inner[k], 0.0});
+        }
+    } else {
+        gather_range(g, s->child[0], s->count[0], inner, n, values);
+        if (s->shape == SHAPE_scale) {
+            code->scale(s->stop, n, values);
+        } else if (s->shape == SHAPE_divide) {
+            code->divide(s->stop, n, values);
+        } else if (s->shape == SHAPE_offset) {
+            code->offset(s->stop, n, values);
+        } else if (s->shape == SHAPE_clip) {
+            code->clip(s->start, s->stop, n, values);
+        } else if (s->shape == SHAPE_product) {
+            double by[LRK_TILE];
+            gather_range(g, s->child[1], s->count[1], inner, n, by);
+            code->multiply(by, n, values);
+        }
+    }
+}
+
+/* ---- tiles ---- */
+
+/* Where the row after this one begins; the last row ends beyond all steps. */
+static int64_t end_of(const lrk_segment *row, int64_t k, int64_t rows)
+{
+    return k + 1 < rows ? row[k + 1].first : INT64_MAX;
+}
+
+/* Steps of one row. */
+static void gather_own(
+    lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const lrk_memo_row *row, const int64_t *steps,
+    int32_t n, double *out)
+{
+    const enum kind kind = kinds[s->shape];
+    const int64_t period = place->lead == 0.0 && kind >= STAIR ? whole_period(s) : 0;
+    if (row != NULL) {
+        gather_records(g, s, place, row, steps, n, out);
+    } else if (kind == TABLE || kind == SERIES) {
+        gather_blocks(g, s, place, steps, n, out);
+    } else if (period > 0) {
+        gather_whole(g, s, period, steps, n, out);
+    } else {
+        for (int32_t j = 0; j < n; ++j) out[j] = row_at(g->fill.table, s, place, steps[j]);
+    }
+    if (kind <= SERIES && place->lead == 0.0)
+        for (int32_t j = 0; j < n; ++j) out[j] = steps[j] == place->first ? s->start : out[j]; /* as row_at: exact */
+}
+
+/* The steps of a tile, `low` to `high`, that are a row's own: those before `end`. */
+static void gather_row(
+    lrk_gather_state *g, const lrk_segment *s, int64_t end, int64_t low, int64_t high, const int64_t *steps,
+    const double *x, int32_t n, double *restrict out)
+{
+    const lrk_place place = place_row(s, 0.0);
+    const enum kind kind = kinds[s->shape];
+    const int64_t least = low > s->first ? low : s->first, most = high < end ? high : end - 1;
+    const lrk_memo_row *row = kind == TABLE || kind == SERIES ? remembered(g, s, least, most) : NULL;
+    const lrk_ours ours = {(double)s->first, (double)end, place.lead == 0.0 ? (double)s->first : -1.0, s->start};
+    double values[LRK_TILE];
+    if (s->shape <= SHAPE_hold) {
+        g->code->hold(&ours, x, n, out);
+    } else if (kind == LANE && s->k[LINEAR_CROSSES] == 0.0 && place.end < (uint64_t)LRK_EXACT) {
+        const double from = s->falling ? (double)place.end : (double)place.first, sign = s->falling ? -1.0 : 1.0;
+        g->code->lanes[s->shape](s, &ours, x, n, from, sign, s->falling ? place.end_part : place.lead, out);
+    } else if (least == low && most == high) {
+        gather_own(g, s, &place, row, steps, n, out);
+    } else if (row != NULL && 2 * g->code->count(&ours, x, n) > n) { /* a list takes longer than what it leaves out */
+        gather_records(g, s, &place, row, steps, n, values);
+        g->code->give(&ours, x, n, values, out);
+    } else {
+        int32_t at[LRK_TILE];
+        int64_t own[LRK_TILE];
+        const int32_t count = g->code->own(steps, n, s->first, (uint64_t)(end - s->first), at, own);
+        if (count == 0) return;
+        gather_own(g, s, &place, row, own, count, values);
+        for (int32_t j = 0; j < count; ++j) out[at[j]] = values[j];
+    }
+}
+
+/* A tile of steps of a table whose clock is whole. Returns 1, or 0 where a step is negative: nothing is written
+   then. */
+static int gather_range(
+    lrk_gather_state *g, int64_t first, int64_t rows, const int64_t *steps, int32_t n, double *restrict out)
+{
+    const lrk_segment *row = g->fill.table->segments + first;
+    int64_t low, high;
+    double x[LRK_TILE];
+    g->code->extent(steps, n, &low, &high);
+    if (low < 0) return 0;
+    if (high - low == n - 1 && g->code->consecutive(steps, n)) {
+        fill_range(&g->fill, first, rows, (lrk_clock){low, 0.0}, n, out);
+        return 1;
+    }
+    if (high >= LRK_EXACT || (n < LRK_FEW && g->memo == NULL)) {
+        for (int32_t j = 0; j < n; ++j) out[j] = range_at(g->fill.table, first, rows, (lrk_clock){steps[j], 0.0});
+        return 1;
+    }
+    g->code->reals(steps, n, x);
+    const int64_t from = locate(row, rows, (lrk_clock){low, 0.0}), to = locate(row, rows, (lrk_clock){high, 0.0});
+    if (to - from < LRK_MOST_ROWS) {
+        for (int64_t k = from; k <= to; ++k) gather_row(g, row + k, end_of(row, k, rows), low, high, steps, x, n, out);
+        return 1;
+    }
+    for (int32_t j = 0, next; j < n; j = next) { /* runs of steps of one row */
+        const int64_t k = locate(row, rows, (lrk_clock){steps[j], 0.0});
+        const int64_t begin = row[k].first, end = end_of(row, k, rows);
+        for (next = j + 1; next < n && steps[next] >= begin && steps[next] < end; ++next) continue;
+        gather_row(g, row + k, end, begin, end - 1, steps + j, x + j, next - j, out + j);
+    }
+    return 1;
+}
+
+static void gather_begin(lrk_gather_state *g, const lrk_table *table, const lrk_memo *memo)
+{
+    g->fill.table = table;
+    g->fill.code = levels[lrk_level()].code;
+    write_doubles(&g->fill);
+    g->code = levels[lrk_level()].tile;
+    g->memo = memo;
+}
+
+int lrk_gather_with(const lrk_table *table, const lrk_memo *memo, const lrk_order *order, double *out)
+{
+    lrk_gather_state g;
+    gather_begin(&g, table, memo);
+    for (int64_t done = 0; done < order->count; done += LRK_TILE) {
+        const int32_t n = (int32_t)(order->count - done < LRK_TILE ? order->count - done : LRK_TILE);
+        const int64_t *tile = (const int64_t *)order->steps + done;
+        int64_t wide[LRK_TILE];
+        if (order->size == (int)sizeof(int32_t)) {
+            for (int32_t j = 0; j < n; ++j) wide[j] = ((const int32_t *)order->steps)[done + j];
+            tile = wide;
+        }
+        if (!gather_range(&g, 0, table->root, tile, n, out + done)) return 0;
+    }
+    return 1;
+}
+
+void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out)
+{
+    const lrk_order order = {steps, count, sizeof(int64_t)};
+    lrk_gather_with(table, NULL, &order, out);
+}
+
+/* `count` values of start, start + stride, ... to a contiguous block. */
+static void gather_strided(lrk_fill_state *f, int64_t start, int64_t stride, int64_t count, void *out)
+{
+    lrk_gather_state g;
+    gather_begin(&g, f->table, NULL);
+    for (int64_t done = 0; done < count; done += LRK_TILE) {
+        const int32_t n = (int32_t)(count - done < LRK_TILE ? count - done : LRK_TILE);
+        int64_t steps[LRK_TILE];
+        double values[LRK_TILE];
+        for (int32_t j = 0; j < n; ++j) steps[j] = start + (done + j) * stride;
+        gather_range(&g, 0, f->table->root, steps, n, values);
+        f->to->copy(values, n, behind(f, out, done));
+    }
+}
+
+/* ---- memos ---- */
+
+#define LRK_SAMPLES 4096
+#define LRK_LINE_OF 64 /* bytes of a line of the cache */
+
+/* A walk through the rows that some steps meet, which measures a memo and, where there is one, writes it. */
+typedef struct lrk_plan {
+    const lrk_table *table;
+    const lrk_level_code *code;
+    lrk_memo *memo;
+    double *data;             /* of the memo, from a line of the cache on */
+    int64_t used, most, rows; /* doubles, and their limit; rows up to the last one met */
+    const lrk_segment *inside_of;
+    double *inside;
+} lrk_plan;
+
+/* `count` doubles, from a line on; -1 where that is too much. */
+static int64_t reserve(lrk_plan *p, int64_t count)
+{
+    const int64_t at = p->used;
+    if (count > p->most - at) return -1;
+    p->used += (count + 7) / 8 * 8;
+    return at;
+}
+
+static int same_inside(const lrk_segment *a, const lrk_segment *b)
+{
+    return a->span == b->span && a->k[WAVE_SPAN_LOW] == b->k[WAVE_SPAN_LOW];
+}
+
+static void set_inside(const lrk_plan *p, const lrk_segment *s, double *to)
+{
+    lrk_inside inside;
+    p->code->shapes[s->shape].inside(s, &inside);
+    for (int32_t j = 0; j < LRK_TABLE_STEPS; ++j) {
+        to[2 * j] = inside.b0[LRK_CENTRE + j];
+        to[2 * j + 1] = inside.b1[LRK_CENTRE + j];
+    }
+}
+
+/* The records of `count` blocks, the first `begin` steps from where the row counts from. */
+static void make_records(const lrk_plan *p, const lrk_segment *s, uint64_t begin, int64_t count, lrk_memo_row *row)
+{
+    const lrk_place place = place_row(s, 0.0);
+    const int in_table = kinds[s->shape] == TABLE;
+    double *r = row->records, most = 0.0;
+    lrk_blocks b;
+    for (int64_t done = 0; done < count; done += LRK_BLOCKS) {
+        const int32_t some = (int32_t)(count - done < LRK_BLOCKS ? count - done : LRK_BLOCKS);
+        for (int32_t j = 0; j < some; ++j) set_block(&b, j, begin + (uint64_t)(done + j) * (uint64_t)s->k[LRK_WIDTH]);
+        make_anchors(p->code, s, &place, &b, some);
+        for (int32_t j = 0; j < some; ++j) {
+            const int alone = !in_table && b.terms[j] == 0.0, few = !in_table && b.terms[j] == 4.0;
+            *r++ = alone ? NAN : b.value[j];
+            *r++ = b.value_low[j];
+            for (int k = 0; k < (in_table ? 2 : 8); ++k) *r++ = few && k >= 4 ? 0.0 : b.c[k][j];
+            if (alone) row->alone = 1;
+            if (!in_table && b.terms[j] > most) most = b.terms[j];
+        }
+    }
+    row->kind = in_table ? LRK_JOINED : LRK_SUMMED_8;
+    if (in_table || most > 4.0) return;
+    row->kind = LRK_SUMMED_4;
+    for (int64_t j = 1; j < count; ++j)
+        for (int k = 0; k < 6; ++k)
+            row->records[lrk_record_size[LRK_SUMMED_4] * j + k] = row->records[lrk_record_size[LRK_SUMMED_8] * j + k];
+}
+
+static int log2_of(double power_of_two)
+{
+    int bits = 0;
+    while ((double)(INT64_C(1) << bits) < power_of_two) ++bits;
+    return bits;
+}
+
+/* The blocks of the steps `low` to `high`. */
+static void plan_blocks(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, int64_t low, int64_t high)
+{
+    const int in_table = kinds[s->shape] == TABLE;
+    const lrk_place place = place_row(s, 0.0);
+    const int64_t width = (int64_t)s->k[LRK_WIDTH];
+    if (s->falling && (uint64_t)high > place.end) high = (int64_t)place.end;
+    if (low > high) return;
+    double part;
+    const uint64_t one = near_steps(s, &place, low, &part), other = near_steps(s, &place, high, &part);
+    const uint64_t begin = (one < other ? one : other) & ~((uint64_t)width - 1);
+    const int64_t last = (int64_t)((one < other ? other : one) - begin), count = last / width + 1;
+    if (last > INT32_MAX || count > p->most) return;
+    const int alike = in_table && p->inside_of != NULL && same_inside(p->inside_of, s);
+    const int64_t inside = in_table && !alike ? 2 * LRK_TABLE_STEPS : 0;
+    const int64_t at = reserve(p, inside + count * lrk_record_size[in_table ? LRK_JOINED : LRK_SUMMED_8]);
+    if (at < 0) return;
+    if (in_table) p->inside_of = s;
+    if (p->memo == NULL) return;
+    if (inside > 0) set_inside(p, s, p->inside = p->data + at);
+    *row = (lrk_memo_row){
+        .low = low,
+        .high = high,
+        .records = p->data + at + inside,
+        .inside = p->inside,
+        .from = s->falling ? (double)(place.end - begin) : (double)((uint64_t)place.first + begin),
+        .sign = s->falling ? -1.0 : 1.0,
+        .last = (double)last,
+        .bits = log2_of(s->k[LRK_WIDTH])};
+    make_records(p, s, begin, count, row);
+}
+
+static void plan_stairs(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, int64_t low, int64_t high)
+{
+    const int64_t at = high - low < p->most ? reserve(p, high - low + 1) : -1;
+    if (at < 0 || p->memo == NULL) return;
+    double *records = p->data + at;
+    for (int64_t k = low; k <= high; ++k) records[k - low] = step_stair(s, p->table->values, (lrk_stair){k, 0.0});
+    *row = (lrk_memo_row){.low = low, .high = high, .records = records};
+}
+
+/* The steps `low` to `high` of a table whose clock is whole. */
+static void plan_range(lrk_plan *p, int64_t first, int64_t rows, int64_t low, int64_t high)
+{
+    const lrk_segment *row = p->table->segments + first;
+    if (high >= LRK_EXACT) return;
+    for (int64_t k = locate(row, rows, (lrk_clock){low, 0.0}); k < rows && row[k].first <= high; ++k) {
+        const lrk_segment *s = row + k;
+        const enum kind kind = kinds[s->shape];
+        const int64_t end = end_of(row, k, rows), index = first + k;
+        int64_t from = low > s->first ? low : s->first, to = high < end ? high : end - 1;
+        lrk_memo_row *at = p->memo == NULL ? NULL : p->memo->rows + index;
+        if (from > to || kind == LANE || s->shape <= SHAPE_hold || s->shape == SHAPE_values) continue;
+        if (index >= p->rows) p->rows = index + 1;
+        if (kind == TABLE || kind == SERIES) {
+            plan_blocks(p, s, at, from, to);
+            continue;
+        }
+        const int64_t period = s->lead == 0.0 ? whole_period(s) : 0;
+        if (period == 0) continue;
+        from -= s->first;
+        to -= s->first;
+        if (s->shape == SHAPE_repeat && from / period != to / period) {
+            from = 0;
+            to = period - 1;
+        } else {
+            from = inner_clock(s, period, from);
+            to = inner_clock(s, period, to);
+        }
+        if (kind == STAIR) {
+            plan_stairs(p, s, at, from, to);
+        } else {
+            plan_range(p, s->child[0], s->count[0], from, to);
+            if (s->shape == SHAPE_product) plan_range(p, s->child[1], s->count[1], from, to);
+        }
+    }
+}
+
+static int64_t step_of(const lrk_order *order, int64_t j)
+{
+    return order->size == (int)sizeof(int32_t) ? ((const int32_t *)order->steps)[j]
+                                               : ((const int64_t *)order->steps)[j];
+}
+
+/* Where the steps lie, from some of them: those that lie elsewhere only take longer. */
+static void plan_order(lrk_plan *p, const lrk_order *order)
+{
+    int64_t low = step_of(order, order->count - 1), high = low;
+    for (int64_t j = 0; j < order->count; j += order->count / LRK_SAMPLES + 1) {
+        const int64_t step = step_of(order, j);
+        low = step < low ? step : low;
+        high = step > high ? step : high;
+    }
+    if (low < 0 || high >= LRK_EXACT) return;
+    const int64_t margin = (high - low) / (LRK_SAMPLES / 16);
+    low = low > margin ? low - margin : 0;
+    p->used = p->rows = 0;
+    p->most = order->count;
+    p->inside_of = NULL;
+    plan_range(p, 0, p->table->root, low, high + margin);
+}
+
+/* The rows of the memo, and the doubles from the next line on. */
+static int64_t head_bytes(int64_t rows)
+{
+    return (int64_t)sizeof(lrk_memo) + rows * (int64_t)sizeof(lrk_memo_row) + LRK_LINE_OF;
+}
+
+int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order)
+{
+    const int64_t n = order->count;
+    lrk_plan p = {.table = table};
+    if (n < LRK_SAMPLES || n < table->root) return 0;
+    if ((uint64_t)step_of(order, n - 1) - (uint64_t)step_of(order, 0) == (uint64_t)n - 1) return 0; /* a plain range */
+    plan_order(&p, order);
+    return p.used == 0 ? 0 : head_bytes(p.rows) + p.used * (int64_t)sizeof(double);
+}
+
+const lrk_memo *lrk_memo_make(const lrk_table *table, const lrk_order *order, void *bytes)
+{
+    lrk_plan p = {.table = table, .code = levels[lrk_level()].code};
+    plan_order(&p, order);
+    p.memo = bytes;
+    p.memo->count = p.rows;
+    for (int64_t row = 0; row < p.rows; ++row) p.memo->rows[row] = (lrk_memo_row){.low = 1};
+    const uintptr_t data = (uintptr_t)(p.memo->rows + p.rows) + LRK_LINE_OF - 1;
+    p.data = (double *)(data - data % LRK_LINE_OF);
+    plan_order(&p, order);
+    return p.memo;
+}
