@@ -74,7 +74,7 @@ def built(path: str, folder: Path, *more: str) -> Path:
     program = folder / "instructions"
     # Bound at the start, or the first call of a function would count the dynamic linker.
     options = [*flags(), *more, "-fPIC", "-Wl,-z,now", f"-I{ROOT / 'kernels'}", f"-I{ROOT / 'src/lrkernel/include'}"]
-    subprocess.run([path, *options, *sources, HERE / "instructions.c", "-o", program], check=True)
+    subprocess.run([path, *options, *sources, HERE / "instructions.c", "-o", program, "-lm"], check=True)
     return program
 
 
