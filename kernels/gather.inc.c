@@ -129,7 +129,7 @@ static void gather_records(
     lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const lrk_memo_row *row, const int64_t *steps,
     int32_t n, double *out)
 {
-    uint32_t block[LRK_TILE + LRK_AHEAD] = {0}, inside[LRK_TILE];
+    uint32_t block[LRK_TILE + LRK_LOOKAHEAD] = {0}, inside[LRK_TILE];
     g->code->spots(row, steps, n, block, inside);
     g->code->records[row->kind](row, block, inside, n, out);
     if (!row->alone) return;

@@ -2,20 +2,11 @@
 #include "cpu.h"
 #include "gather.h"
 #include "shape_math.h"
+#include "shapes.h"
 
 #include <stddef.h>
 
 #define LRK_CACHE_BLOCK 1024 /* doubles: the one temporary of products, of float32 nodes and of strided stores */
-
-enum {
-#define LRK_LANE(id, name, ulp, call, formula) SHAPE_##name = id,
-#define LRK_TABLE LRK_LANE
-#define LRK_SERIES LRK_LANE
-#define LRK_STAIR LRK_LANE
-#define LRK_NODE LRK_LANE
-#include "shapes.def"
-    SHAPE_COUNT
-};
 
 static const lrk_shape_info shape_infos[] = {
 #define LRK_LANE(id, name, ulp, call, formula) {id, #name, "lane", ulp, call, formula},
@@ -23,17 +14,6 @@ static const lrk_shape_info shape_infos[] = {
 #define LRK_SERIES(id, name, ulp, call, formula) {id, #name, "series", ulp, call, formula},
 #define LRK_STAIR(id, name, ulp, call, formula) {id, #name, "stair", ulp, call, formula},
 #define LRK_NODE(id, name, ulp, call, formula) {id, #name, "node", ulp, call, formula},
-#include "shapes.def"
-};
-
-enum kind { LANE, TABLE, SERIES, STAIR, NODE };
-
-static const enum kind kinds[] = {
-#define LRK_LANE(id, name, ulp, call, formula) LANE,
-#define LRK_TABLE(id, name, ulp, call, formula) TABLE,
-#define LRK_SERIES(id, name, ulp, call, formula) SERIES,
-#define LRK_STAIR(id, name, ulp, call, formula) STAIR,
-#define LRK_NODE(id, name, ulp, call, formula) NODE,
 #include "shapes.def"
 };
 
@@ -144,7 +124,7 @@ struct lrk_memo {
     lrk_memo_row rows[];
 };
 
-#define LRK_AHEAD 24 /* steps */
+#define LRK_LOOKAHEAD 24 /* steps */
 #if defined(__GNUC__)
 #define LRK_PREFETCH(address) __builtin_prefetch(address)
 #else
@@ -661,6 +641,7 @@ static double range_at(const lrk_table *t, int64_t first, int64_t rows, lrk_cloc
 
 double lrk_at(const lrk_table *table, int64_t step)
 {
+    if (step < 0) return NAN; /* before every row; an array would be read before its beginning */
     return range_at(table, 0, table->root, (lrk_clock){step, 0.0});
 }
 

@@ -101,7 +101,7 @@ static void LRK_AT_LEVEL(join_records)(
 {
     const double *restrict records = row->records, *restrict table = row->inside;
     for (int32_t j = 0; j < n; ++j) {
-        LRK_PREFETCH(records + lrk_record_size[LRK_JOINED] * (size_t)block[j + LRK_AHEAD]);
+        LRK_PREFETCH(records + lrk_record_size[LRK_JOINED] * (size_t)block[j + LRK_LOOKAHEAD]);
         const double *r = records + lrk_record_size[LRK_JOINED] * (size_t)block[j], *b = table + 2 * (size_t)inside[j];
         const lrk_anchor a = {{r[0], r[1]}, r[2], r[3]};
         out[j] = lrk_join(&a, b[0], b[1]);
@@ -114,7 +114,7 @@ static void LRK_AT_LEVEL(sum4_records)(
 {
     const double *restrict records = row->records;
     for (int32_t j = 0; j < n; ++j) {
-        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_4] * (size_t)block[j + LRK_AHEAD]);
+        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_4] * (size_t)block[j + LRK_LOOKAHEAD]);
         const double *r = records + lrk_record_size[LRK_SUMMED_4] * (size_t)block[j];
         const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], 0.0, 0.0, 0.0, 0.0};
         out[j] = lrk_sum4(&e, (double)(int32_t)inside[j]);
@@ -127,8 +127,8 @@ static void LRK_AT_LEVEL(sum8_records)(
 {
     const double *restrict records = row->records;
     for (int32_t j = 0; j < n; ++j) {
-        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j + LRK_AHEAD]);
-        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j + LRK_AHEAD] + 9);
+        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j + LRK_LOOKAHEAD]);
+        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j + LRK_LOOKAHEAD] + 9);
         const double *r = records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j];
         const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]};
         out[j] = lrk_sum8(&e, (double)(int32_t)inside[j]);

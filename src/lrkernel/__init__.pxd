@@ -1,0 +1,1 @@
+from lrkernel._core cimport Cursor, Table

@@ -33,13 +33,13 @@ def __getattr__(name: str) -> str:
 
 
 def get_include() -> str:
-    """The directory of ``lrkernel.h``.
+    """The directory of ``lrkernel.h``, of ``lrkernel.c``, the core for programs without Python, and of ``lrkernel_capi.h``.
 
     Examples
     --------
     >>> import lrkernel as lrk, pathlib
     >>> sorted(path.name for path in pathlib.Path(lrk.get_include()).iterdir())
-    ['lrkernel.h']
+    ['lrkernel.c', 'lrkernel.h', 'lrkernel_capi.h']
     """
     return _os.path.join(_os.path.dirname(__file__), "include")
 

@@ -23,3 +23,10 @@ cdef class Table:
     cdef double at(self, int64_t step) noexcept nogil
     cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil
     cdef void fill_float(self, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap) noexcept nogil
+
+
+cdef class Cursor:
+    cdef Table table
+    cdef void *cursor
+
+    cdef double at(self, int64_t step) noexcept nogil

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple, Self, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer, CapsuleType, disjoint_base
 
 class Shape(NamedTuple):
     id: int
@@ -19,6 +19,7 @@ SHAPES: Final[tuple[Shape, ...]]
 LEVELS: Final[tuple[str, ...]]
 SEGMENT_BYTES: Final[int]
 MAX_DEPTH: Final[int]
+C_API: Final[CapsuleType]
 
 def runnable_levels() -> tuple[str, ...]: ...
 def level() -> str: ...
@@ -46,6 +47,12 @@ class Table:
     def _segment_bytes(self) -> Buffer: ...
 
 def inherit_calls(kind: type[Table]) -> None: ...
+
+@disjoint_base
+class Cursor:
+    def __new__(cls, table: Table) -> Self: ...
+
+def broken_rule(data: bytes) -> str | None: ...
 
 @disjoint_base
 class Rows:

@@ -7,13 +7,13 @@ import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ._arguments import LARGEST_STEP, LONGEST, Boundary, boundary, normal, plus, real, shown
-from ._core import MAX_DEPTH, SHAPES
+from ._core import SHAPES, broken_rule
 from .schedule import CONSTANT, FIELDS, HOLD, ID, KIND, NAME, STORED, TIMES, Row, Schedule, check_label, frozen, jump
 
 FORMAT, VERSION = "lrkernel.schedule", 1
@@ -233,76 +233,49 @@ def from_bytes(data: object) -> Schedule:
     if not isinstance(data, bytes | bytearray | memoryview):
         raise TypeError(f"data must be bytes, got {shown(data)}")
     raw = bytes(cast("bytes", data))
-    if raw[:8] != MAGIC:
-        raise ValueError(f"data must begin with {MAGIC!r}, got {shown(raw[:8])}")
-    if len(raw) < HEADER.size + 4:
-        raise ValueError(f"data must have at least {HEADER.size + 4} bytes, got {len(raw)}")
-    _, version, root, total, values, labels = HEADER.unpack_from(raw)
-    if version != VERSION:
-        raise ValueError(f"data must be of version {VERSION}, got version {version}")
-    size = HEADER.size + total * STORED.itemsize + 8 * values + labels + 4
-    if len(raw) != size:
-        raise ValueError(f"data must have the {size} bytes that its header says, got {len(raw)}")
-    if zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "little"):
-        raise ValueError("data must have the checksum of its content, got another: it was changed or damaged")
-    at = HEADER.size
-    stored = np.frombuffer(raw, STORED, total, at)
-    array = np.frombuffer(raw, "<f8", values, at + stored.nbytes)
+    if rule := broken_rule(raw):
+        raise ValueError(f"data must be what to_bytes gives ({rule}), got {shown(raw)}")
+    _, _, root, total, values, labels = HEADER.unpack_from(raw)
+    stored = np.frombuffer(raw, STORED, total, HEADER.size)
+    array = np.frombuffer(raw, "<f8", values, HEADER.size + stored.nbytes)
     try:
-        names = raw[at + stored.nbytes + array.nbytes : -4].decode().split("\0")
+        names = raw[len(raw) - 4 - labels : -4].decode().split("\0")
     except UnicodeDecodeError:
         raise ValueError("data must hold labels in UTF-8, got other bytes") from None
-    if not 0 < root <= total or len(names) != total:
-        raise ValueError(f"data must hold a table and a label for each row, got {root} of {total} rows, {len(names)} labels")
+    if len(names) != total:
+        raise ValueError(f"data must hold a label for each of its {total} rows, got {len(names)}")
     try:
-        schedule = _Reader(stored, array, names).table(0, root)
+        schedule = _Stored(stored, array, names).table(0, root)
     except TypeError as error:
         raise ValueError(f"data must describe a schedule: {error}") from None
-    if schedule.lowered != (raw[at : at + stored.nbytes], raw[at + stored.nbytes : at + stored.nbytes + array.nbytes]):
+    if schedule.lowered != (stored.tobytes(), array.tobytes()):
         raise ValueError("data must be what to_bytes writes, got rows in another form")
     return schedule
 
 
-class _Reader:
-    """Tables out of stored rows. Each sub-table must lie where the core puts it, right behind what was read before: so every row is
-    read once, whatever the bytes say."""
+class _Stored(NamedTuple):
+    """Stored rows, which break no rule of lrk_table_load: what they refer to is there, and in order."""
 
-    def __init__(self, stored: npt.NDArray[Any], array: npt.NDArray[np.float64], labels: list[str]):
-        self.stored, self.array, self.labels = stored, array, labels
-        self.rows_read = self.values_read = 0
+    rows: npt.NDArray[Any]
+    values: npt.NDArray[np.float64]
+    labels: list[str]
 
     def table(self, first: int, count: int, depth: int = 0) -> Schedule:
-        if first != self.rows_read or not 0 < count <= len(self.stored) - first or depth > MAX_DEPTH:
-            raise ValueError(
-                f"data must refer to rows in the order in which it holds them, got {count} from {first} at depth {depth}"
-            )
-        self.rows_read += count
         rows = [self.row(index, depth) for index in range(first, first + count)]
         if rows[-1].shape == HOLD:
-            held = float(self.stored["start"][first + count - 1])
+            held = float(self.rows["start"][first + count - 1])
             rows[-1] = rows[-1]._replace(start=None)
             if _checked(rows, "rows", depth)(LARGEST_STEP).hex() != held.hex():
                 rows[-1] = rows[-1]._replace(start=held)
         return _checked(rows, "rows", depth)
 
-    def values(self, first: int, count: int) -> npt.NDArray[np.float64]:
-        if first != self.values_read or not 0 < count <= self.array.size - first:
-            raise ValueError(f"data must refer to values in the order in which it holds them, got {count} from {first}")
-        self.values_read += count
-        found = self.array[first : first + count]
-        if not np.isfinite(found).all():
-            raise ValueError("data must hold finite values")
-        return frozen(found)
-
     def row(self, index: int, depth: int) -> Row:
-        item = dict(zip(self.stored.dtype.names or (), self.stored[index].tolist(), strict=True))
-        name = NAME.get(item["shape"])
-        if name is None:
-            raise ValueError(f"data must hold known shapes, got id {item['shape']}")
+        item = dict(zip(self.rows.dtype.names or (), self.rows[index].tolist(), strict=True))
+        name = NAME[item["shape"]]
         places = list(zip(item["child"], item["count"], strict=True))
         children: tuple[Any, ...] = ()
         if name == "values":
-            children = (self.values(*places[0]),)
+            children = (frozen(self.values[places[0][0] :][: places[0][1]]),)
         elif KIND[item["shape"]] == "node":
             children = tuple(self.table(*place, depth + 1) for place in places[: 2 if name == "product" else 1])
         fields = {field: item[field] for field in (*FIELDS[name].values(), *(("every",) if name == "repeat" else ()))}
@@ -311,13 +284,11 @@ class _Reader:
         if name == "constant":
             fields["stop"] = fields["start"]
         end = None if item["end_part"] == math.inf else _join(item["end"], item["end_part"])
-        begin = boundary("begin", _join(item["begin"], item["begin_part"]))
+        begin = _join(item["begin"], item["begin_part"])
         return Row(item["shape"], begin, end, **{"start": 0.0, **fields}, children=children, label=self.labels[index] or None)
 
 
 def _join(number: int, part: float) -> Boundary:
-    if not (math.isfinite(part) and part >= 0.0):
-        raise ValueError(f"boundaries must be finite and >= 0, got {number} + {part}")
     return normal(number + part) if part < 1.0 and part else number + int(part)
 
 

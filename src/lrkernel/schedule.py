@@ -697,7 +697,7 @@ class Schedule(Table):
         >>> import lrkernel as lrk
         >>> lrk.Schedule.from_bytes(b"")
         Traceback (most recent call last):
-        ValueError: data must begin with b'LRKTABLE', got b''
+        ValueError: data must be what to_bytes gives (magic must be LRKTABLE), got b''
         """
         from .canonical import from_bytes
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from embed import projects
+from embed.test_c_core import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -109,6 +111,8 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel_files: dict[str, bytes
     shipped = {name: data for name, data in wheel_files.items() if not name.startswith(f"{NAME}.dist-info/")}
     [module] = [name for name in shipped if re.fullmatch(r"lrkernel/_core\.[\w-]+\.(so|pyd)", name)]
     assert shipped.pop(module)
+    one_file = shipped.pop("lrkernel/include/lrkernel.c").decode()
+    assert not [name for name in re.findall(r'#include "(.*)"', one_file) if name != "lrkernel.h"]
     assert shipped == wanted
     about = {name.partition("/")[2] for name in wheel_files if name.startswith(f"{NAME}.dist-info/")}
     assert about == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"}
@@ -157,3 +161,10 @@ def test_the_wheel_works_where_nothing_else_is(built: Distributions, tmp_path: P
     assert bare.returncode == 2
     assert 'pip install "lrkernel[cli]"' in bare.stderr
     assert bare.stderr.count("\n") == 1
+
+
+def test_the_projects_build_with_the_wheel(built: Distributions, tmp_path: Path) -> None:
+    wheel = tmp_path / "the wheel"
+    with zipfile.ZipFile(built.wheel) as packed:
+        packed.extractall(wheel)
+    projects.check(projects.build(tmp_path, compiler(), wheel, first=wheel), first=wheel)

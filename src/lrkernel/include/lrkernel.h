@@ -5,6 +5,7 @@
 #ifndef LRKERNEL_H
 #define LRKERNEL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -53,7 +54,7 @@ typedef struct lrk_table {
 /* Fills in the derived fields. NULL, or the rule that the row breaks ("gamma must be > 0"). */
 const char *lrk_prepare(lrk_segment *segment);
 
-/* The value at one step, 0 <= step. */
+/* The value at one step; NaN at a negative one. */
 double lrk_at(const lrk_table *table, int64_t step);
 
 /* The limit from the left at the boundary `whole + part` > 0 of the `rows` rows that begin with row `first`. */
@@ -66,6 +67,32 @@ void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64
 
 /* The values of `count` steps in any order, none negative. */
 void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out);
+
+/* A position that remembers values of steps ahead: going through the steps one by one costs a tenth of lrk_at. Any
+   other order gives the same values, at a little more. One per thread; what the table refers to must stay. */
+#define LRK_AHEAD 1024
+typedef struct lrk_cursor {
+    lrk_table table;
+    uint64_t first; /* step of ahead[0], ... */
+    uint64_t count; /* ... of which so many are filled */
+    double (*move)(struct lrk_cursor *cursor, int64_t step);
+    double ahead[LRK_AHEAD];
+} lrk_cursor;
+void lrk_cursor_begin(lrk_cursor *cursor, const lrk_table *table);
+static inline double lrk_cursor_at(lrk_cursor *cursor, int64_t step)
+{
+    const uint64_t j = (uint64_t)step - cursor->first;
+    return j < cursor->count ? cursor->ahead[j] : cursor->move(cursor, step);
+}
+
+/* The table that Schedule.to_bytes() of Python wrote. Ask how many rows and values the bytes hold, allocate them
+   (calloc guards the product), and load; the table then refers to both buffers and no longer to the bytes. NULL, or
+   the rule that the bytes break. They may come from anybody: nothing beyond `size` or the buffers is touched, and
+   what was loaded has a value at every step. */
+const char *lrk_table_measure(const void *data, size_t size, int64_t *rows, int64_t *values);
+const char *lrk_table_load(
+    const void *data, size_t size, lrk_segment *segments, int64_t rows, double *values, int64_t count,
+    lrk_table *table);
 
 /* SIMD levels, lowest first. All give the same bits. lrk_use_level: 0, or -1 where this CPU cannot run it;
    a negative index picks the best level again. */

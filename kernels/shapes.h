@@ -1,0 +1,26 @@
+/* shapes.h - shapes.def as names: the id of every shape, and its kind. */
+#ifndef LRK_SHAPES_H
+#define LRK_SHAPES_H
+
+enum {
+#define LRK_LANE(id, name, ulp, call, formula) SHAPE_##name = id,
+#define LRK_TABLE LRK_LANE
+#define LRK_SERIES LRK_LANE
+#define LRK_STAIR LRK_LANE
+#define LRK_NODE LRK_LANE
+#include "shapes.def"
+    SHAPE_COUNT
+};
+
+enum kind { LANE, TABLE, SERIES, STAIR, NODE };
+
+static const enum kind kinds[] = {
+#define LRK_LANE(id, name, ulp, call, formula) LANE,
+#define LRK_TABLE(id, name, ulp, call, formula) TABLE,
+#define LRK_SERIES(id, name, ulp, call, formula) SERIES,
+#define LRK_STAIR(id, name, ulp, call, formula) STAIR,
+#define LRK_NODE(id, name, ulp, call, formula) NODE,
+#include "shapes.def"
+};
+
+#endif
