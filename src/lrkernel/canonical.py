@@ -341,6 +341,8 @@ def _sequence_text(schedule: Schedule) -> tuple[str, bool]:
     stops = [*(row.begin for row in rows[1:]), length]
     if length is None and ends[-1] is not None:
         raise _NoExpression
+    if any(end is not None and stop is not None and end < stop for end, stop in zip(ends, stops, strict=True)):
+        raise _NoExpression  # joining parts would hold in a row of its own
     text, operator = texts[0]
     if len(texts) > 1:
         text, operator = ", ".join(text for text, _ in texts), False
@@ -381,8 +383,8 @@ def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
             if child.skip(every).rows[0][6] != every:
                 raise _NoExpression  # a skip of a skip would become one
             return f"{inner}.skip({every})", False
-        if every < 1:
-            raise _NoExpression
+        if not 1 <= every < LONGEST:
+            raise _NoExpression  # stretched
         return f"{inner}.by_epoch({every!r})", False
     call, _, names = SHAPES[row.shape].call.rstrip(")").partition("(")
     end = stop if row.shape == CONSTANT else row.end
@@ -399,9 +401,9 @@ def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
                 raise _NoExpression
             given.append(repr(normal(value) if key in TIMES else value))
     text = f"{call}({', '.join(given)})"
-    if name == "values" and row.every != 1.0:
-        total = _between(row.begin, row.end or 0)
-        if total / row.children[0].size != row.every:
+    if name == "values":
+        total, size = _between(row.begin, row.end or 0), row.children[0].size
+        if total / size != row.every:
             raise _NoExpression
-        text += f".stretch({total!r})"
+        text += "" if total == size else f".stretch({total!r})"
     return text, False

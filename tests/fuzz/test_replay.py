@@ -1,0 +1,76 @@
+"""The corpus of the fuzzers, and some thousand mutations of it, through every target; `bash tests/fuzz/run` looks for more."""
+
+import random
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from embed.test_c_core import CORE, KERNELS, STRICT, compiled, output
+from fuzz import targets
+
+HERE = Path(__file__).parent
+CORPUS = {name: sorted((HERE / "corpus" / name).iterdir()) for name in targets.TARGETS}
+MUTATIONS = {"bytes": 3000, "spec": 1500}
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """With some bytes changed, taken out or put in."""
+    found = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        place, kind = rng.randrange(len(found) + 1), rng.randrange(4)
+        if kind == 0:
+            del found[place : place + rng.randint(1, 9)]
+        elif kind == 1:
+            found[place:place] = rng.choice([b"\0", b"\xff" * 8, b"\xf0\x7f", b"0", b"9" * 5, b'"', b"[", b"-"])
+        elif place < len(found):
+            found[place] = rng.choice([0, 255, found[place] ^ (1 << rng.randrange(8)), rng.randrange(256)])
+    return bytes(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [(name, path) for name in CORPUS for path in CORPUS[name]], ids=lambda part: getattr(part, "name", part)
+)
+def test_replay(name: str, path: Path) -> None:
+    targets.TARGETS[name](path.read_bytes())
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_mutations(name: str) -> None:
+    rng = random.Random(name)
+    for _ in range(MUTATIONS[name]):
+        data = mutated(rng.choice(CORPUS[name]).read_bytes(), rng)
+        try:
+            targets.TARGETS[name](data)
+        except Exception as error:
+            raise AssertionError(data) from error
+
+
+def test_the_loader_of_c_under_the_sanitisers(tmp_path: Path) -> None:
+    checks = ["-O1", "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-DLRK_REPLAY"]
+    sources = [HERE / "table.c", *(KERNELS / name for name in ("lrk.c", "cursor.c", "bytes.c"))]
+    program = compiled(tmp_path, *CORE, *STRICT, *checks, *sources, "-lm")
+    files = [str(path) for path in CORPUS["bytes"]]
+    rng = random.Random("table")
+    for k in range(800):
+        path = tmp_path / str(k)
+        path.write_bytes(mutated(rng.choice(CORPUS["bytes"]).read_bytes(), rng))
+        files.append(str(path))
+    assert output(program, *files, ASAN_OPTIONS="detect_leaks=0") == f"{len(files)} files\n"
+
+
+def test_a_finding_is_seen(tmp_path: Path) -> None:
+    """The program is not blind: with one check of the loader taken out, a mutation of the corpus reads beyond a buffer."""
+    text = (KERNELS / "bytes.c").read_text("utf-8")
+    blind = re.sub(r'if \(first != r->rows_read.*?lie";', "", text, count=1, flags=re.DOTALL)
+    assert blind != text
+    (tmp_path / "blind.c").write_text(blind)
+    checks = ["-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DLRK_REPLAY"]
+    sources = [HERE / "table.c", tmp_path / "blind.c", *(KERNELS / name for name in ("lrk.c", "cursor.c"))]
+    program = compiled(tmp_path, *CORE, *checks, *sources, "-lm")
+    data = bytearray((HERE / "corpus" / "bytes" / "skip").read_bytes())
+    data[32 + 64 : 32 + 72] = (10**6).to_bytes(8, "little")  # the sub-table of the first row
+    (tmp_path / "far").write_bytes(data)
+    done = subprocess.run([program, tmp_path / "far"], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "AddressSanitizer" in done.stderr
