@@ -1,14 +1,18 @@
 """batch - many schedules evaluated at once, as one array."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ._arguments import Number, shown, steps_array
 from ._core import Rows
+from .buffers import DLPack
 from .schedule import Schedule, blocks_of, buffer_of, plain, range_of, threads_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 # What is nested in a value of that name; None where it is a leaf.
 Items = Callable[[str, object], Iterable[object] | None]
@@ -76,7 +80,7 @@ class ScheduleBatch:
         stride: Number | None = None,
         *,
         dtype: npt.DTypeLike | None = None,
-        out: npt.NDArray[Any] | None = None,
+        out: "Buffer | DLPack | None" = None,
         threads: int | None = None,
     ) -> npt.NDArray[Any]:
         """The values of a range of steps of every schedule: ``values(stop)``, ``values(start, stop[, stride])``, as ``range``.
@@ -87,8 +91,8 @@ class ScheduleBatch:
             As for ``range``, negative strides included. The steps themselves must lie in 0 .. 2^63 - 1.
         dtype : float64 or float32, optional
             That of ``out``, else float64. A float32 value is the float64 one rounded once.
-        out : ndarray of shape batch.shape + (n,), optional
-            Written and returned; may be strided.
+        out : array, buffer or DLPack tensor of shape batch.shape + (n,), optional
+            As for ``Schedule.values``; plain bytes hold the values row by row.
         threads : int, optional
             At most this many, 1 to 1024, on rows and ranges that share no value; one while another call has them. By default
             one for few values, else one per available core.
@@ -125,7 +129,7 @@ class ScheduleBatch:
         size: Number,
         *,
         dtype: npt.DTypeLike | None = None,
-        out: npt.NDArray[Any] | None = None,
+        out: "Buffer | DLPack | None" = None,
         threads: int | None = None,
     ) -> Iterator[npt.NDArray[Any]]:
         """The values of the steps from `start` to before `stop`, `size` steps of every schedule at a time.

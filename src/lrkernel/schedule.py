@@ -31,9 +31,11 @@ from ._arguments import (
     whole,
 )
 from ._core import SEGMENT_BYTES, SHAPES, Table, inherit_calls
+from .buffers import DLPack, array_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from typing_extensions import Buffer
 
 MAX_THREADS = 1024
 MOST_VALUES = 2**59  # NumPy's own limit is 2^63 bytes
@@ -179,7 +181,7 @@ class Schedule(Table):
         stride: Number | None = None,
         *,
         dtype: npt.DTypeLike | None = None,
-        out: npt.NDArray[Any] | None = None,
+        out: "Buffer | DLPack | None" = None,
         threads: int | None = None,
     ) -> npt.NDArray[Any]:
         """The values of a range of steps: ``values(stop)``, ``values(start, stop)``, ``values(start, stop, stride)``, as ``range``.
@@ -190,8 +192,8 @@ class Schedule(Table):
             As for ``range``, negative strides included. The steps themselves must lie in 0 .. 2^63 - 1.
         dtype : float64 or float32, optional
             That of ``out``, else float64. A float32 value is the float64 one rounded once.
-        out : ndarray of shape (n,), optional
-            Written and returned; may be strided.
+        out : array, buffer or DLPack tensor of shape (n,), optional
+            Written in place and returned, as an array that shares its memory; may be strided. Plain bytes hold `dtype`.
         threads : int, optional
             At most this many, 1 to 1024, on ranges that share no step; one while another call has them. By default one for short
             ranges, else one per available core.
@@ -205,7 +207,7 @@ class Schedule(Table):
         ValueError
             For a step outside 0 .. 2^63 - 1, a stride of 0, another dtype, or an ``out`` that is read-only or does not fit.
         TypeError
-            For arguments that are no integers, or an ``out`` that is no array.
+            For arguments that are no integers, or an ``out`` that has no memory to show.
 
         Examples
         --------
@@ -230,7 +232,7 @@ class Schedule(Table):
         size: Number,
         *,
         dtype: npt.DTypeLike | None = None,
-        out: npt.NDArray[Any] | None = None,
+        out: "Buffer | DLPack | None" = None,
         threads: int | None = None,
     ) -> Iterator[npt.NDArray[Any]]:
         """The values of the steps from `start` to before `stop`, `size` at a time, for more of them than memory holds.
@@ -243,7 +245,7 @@ class Schedule(Table):
             Steps per block, at least 1; the last block has what is left.
         dtype, threads
             As for ``values``.
-        out : ndarray of shape (size,), optional
+        out : array, buffer or DLPack tensor of shape (size,), optional
             Each block is then written to the front of it, over the one before. By default each block is an array of its own.
 
         Returns
@@ -825,7 +827,7 @@ def range_of(start: object, stop: object, stride: object) -> tuple[int, int, int
 
 
 def buffer_of(shape: tuple[int, ...], dtype: npt.DTypeLike | None, out: object) -> npt.NDArray[Any]:
-    """`out`, or a new array where that is None."""
+    """The memory of `out`, or a new array where that is None."""
     try:
         wanted = None if dtype is None else np.dtype(dtype)
     except TypeError:
@@ -836,8 +838,7 @@ def buffer_of(shape: tuple[int, ...], dtype: npt.DTypeLike | None, out: object) 
         if math.prod(shape) > MOST_VALUES:
             raise ValueError(f"stop must leave at most 2^59 values for one array, got {math.prod(shape)}")
         return np.empty(shape, wanted or np.float64)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a NumPy array, got {shown(out)}")
+    out = array_of(out, shape, wanted or FLOATS[0])
     if out.dtype not in FLOATS:
         raise ValueError(f"out must have dtype float64 or float32, got {out.dtype}")
     if wanted is not None and out.dtype != wanted:

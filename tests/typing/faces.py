@@ -36,6 +36,7 @@ def values() -> None:
     assert_type(made([[0, 1], [2, 3]]), npt.NDArray[np.float64])
     assert_type(made.values(10), npt.NDArray[Any])
     assert_type(made.values(10, 0, -2, dtype=np.float32, threads=1), npt.NDArray[Any])
+    assert_type(made.values(10, out=bytearray(80)), npt.NDArray[Any])
 
 
 def batches() -> None:

@@ -30,6 +30,7 @@ C_FILES = [*sorted(KERNELS.glob("*.[ch]")), *sorted({*Path(lrk.get_include()).gl
 # Lowest first; a module imports from the layers below its own. A new module finds its place here.
 LAYERS = [
     {"_core", "_arguments"},
+    {"buffers"},
     {"schedule"},
     {"canonical"},
     {"shapes"},
