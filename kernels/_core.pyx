@@ -10,7 +10,7 @@ from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
@@ -262,7 +262,7 @@ cdef class Table:
 
     cdef double at(self, int64_t step) noexcept nogil:
         cdef lrk_table table = _table(self)
-        return lrk_at(&table, step)
+        return lrk_at(&table, step) if step >= 0 else NAN
 
     cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil:
         cdef lrk_table table = _table(self)

@@ -1,6 +1,8 @@
 /* cursor.c - values of steps ahead, for loops that go through the steps one by one. */
 #include "lrkernel.h"
 
+#include <math.h> /* NAN */
+
 #define LRK_FIRST_AHEAD 8
 
 /* Fills ahead where a step follows the ones before, twice as far each time: a fill sets up for 2 microseconds, the time
@@ -12,7 +14,7 @@ static double move(lrk_cursor *cursor, int64_t step)
     if (step < 0 || (uint64_t)step != follows) {
         cursor->first = (uint64_t)step + 1;
         cursor->count = 0;
-        return lrk_at(&cursor->table, step);
+        return step < 0 ? NAN : lrk_at(&cursor->table, step);
     }
     const uint64_t twice = cursor->count == 0 ? LRK_FIRST_AHEAD : 2 * cursor->count;
     const uint64_t count = twice < LRK_AHEAD ? twice : LRK_AHEAD;

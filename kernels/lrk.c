@@ -641,7 +641,6 @@ static double range_at(const lrk_table *t, int64_t first, int64_t rows, lrk_cloc
 
 double lrk_at(const lrk_table *table, int64_t step)
 {
-    if (step < 0) return NAN; /* before every row; an array would be read before its beginning */
     return range_at(table, 0, table->root, (lrk_clock){step, 0.0});
 }
 

@@ -31,6 +31,8 @@ for schedule in (four, table):
     found = np.empty(5000)
     simulate.look_up(schedule, steps, found)
     assert (found == rates[steps]).all()
+    simulate.look_up(schedule, np.full(3, -1), found[:3])
+    assert np.isnan(found[:3]).all()
 print("same bits")
 """
 

@@ -54,7 +54,7 @@ typedef struct lrk_table {
 /* Fills in the derived fields. NULL, or the rule that the row breaks ("gamma must be > 0"). */
 const char *lrk_prepare(lrk_segment *segment);
 
-/* The value at one step; NaN at a negative one. */
+/* The value at one step, 0 <= step. */
 double lrk_at(const lrk_table *table, int64_t step);
 
 /* The limit from the left at the boundary `whole + part` > 0 of the `rows` rows that begin with row `first`. */
@@ -69,7 +69,8 @@ void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64
 void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out);
 
 /* A position that remembers values of steps ahead: going through the steps one by one costs a tenth of lrk_at. Any
-   other order gives the same values, at a little more. One per thread; what the table refers to must stay. */
+   other order gives the same values, at a little more, and a negative step NaN. One per thread; what the table refers
+   to must stay. */
 #define LRK_AHEAD 1024
 typedef struct lrk_cursor {
     lrk_table table;
