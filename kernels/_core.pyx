@@ -264,11 +264,11 @@ cdef class Table:
         cdef lrk_table table = _table(self)
         return lrk_at(&table, step) if step >= 0 else NAN
 
-    cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil:
+    cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap=1) noexcept nogil:
         cdef lrk_table table = _table(self)
         lrk_fill(&table, start, stride, count, out, gap)
 
-    cdef void fill_float(self, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap) noexcept nogil:
+    cdef void fill_float(self, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap=1) noexcept nogil:
         cdef lrk_table table = _table(self)
         lrk_fill_float(&table, start, stride, count, out, gap)
 

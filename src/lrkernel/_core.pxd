@@ -21,8 +21,8 @@ cdef class Table:
     cdef Py_ssize_t total
 
     cdef double at(self, int64_t step) noexcept nogil
-    cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap) noexcept nogil
-    cdef void fill_float(self, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap) noexcept nogil
+    cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap=*) noexcept nogil
+    cdef void fill_float(self, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap=*) noexcept nogil
 
 
 cdef class Cursor:

@@ -28,7 +28,7 @@ def descend_all(Table schedule, const double[::1] curvatures, int64_t steps, dou
     cdef double[::1] rates = _array(steps)
     cdef Py_ssize_t j
     with nogil:
-        schedule.fill(0, 1, steps, &rates[0], 1)
+        schedule.fill(0, 1, steps, &rates[0])
         for j in prange(curvatures.shape[0]):
             out[j] = _run(curvatures[j], steps, &rates[0])
 
