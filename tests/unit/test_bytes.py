@@ -20,7 +20,7 @@ ARRAYS = lrk.from_values([1.0, 2.0]) * lrk.from_values([3.0])
 def assembled(root: int, rows: Any, values: bytes = b"", labels: bytes | None = None) -> bytes:
     """Bytes with the sizes and the checksum that the loader wants."""
     labels = b"\0" * (len(rows) - 1) if labels is None else labels
-    body = HEADER.pack(b"LRKTABLE", 1, root, len(rows), len(values) // 8, len(labels)) + rows.tobytes() + values + labels
+    body = HEADER.pack(b"LRKTABLE", 1, root, len(rows), len(values) // 8, len(labels)) + bytes(rows.tobytes()) + values + labels
     return body + struct.pack("<I", zlib.crc32(body))
 
 
