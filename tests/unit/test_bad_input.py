@@ -435,7 +435,7 @@ WRONG_OUT: dict[str, tuple[Error, Callable[[], Any]]] = {
     "objects": (ValueError, lambda: np.full(5, 7, dtype=object)),
     "a list": (TypeError, lambda: [7.0] * 5),
     "a number": (TypeError, lambda: 7.0),
-    "bytes": (TypeError, lambda: bytearray(40)),
+    "bytes of no whole number of values": (ValueError, lambda: bytearray(39)),
 }
 
 
