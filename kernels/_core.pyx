@@ -42,6 +42,7 @@ cdef extern from "lrkernel.h" nogil:
         const char *formula
     const char *lrk_prepare(lrk_segment *segment)
     double lrk_at(const lrk_table *table, int64_t step)
+    enum: LRK_AHEAD
     ctypedef struct lrk_cursor:
         pass
     void lrk_cursor_begin(lrk_cursor *cursor, const lrk_table *table)
@@ -572,6 +573,46 @@ cdef lrk_capi _capi = lrk_capi(
     LRK_ABI, sizeof(lrk_capi), _table_of, lrk_at, lrk_fill, lrk_fill_float, lrk_gather, lrk_cursor_begin
 )
 C_API = PyCapsule_New(&_capi, LRK_CAPSULE, NULL)
+
+
+cdef extern from *:
+    """
+    #ifdef _MSC_VER
+    #include <intrin.h>
+    #define LRK_COUNT(x) _InterlockedIncrement64(&(x))
+    #else
+    #define LRK_COUNT(x) __atomic_add_fetch(&(x), 1, __ATOMIC_RELAXED)
+    #endif
+    """
+    int64_t LRK_COUNT(int64_t x) noexcept
+
+cdef int64_t _loans = 0
+
+cdef struct Loan:
+    lrk_table table
+    int64_t number
+
+
+cdef int _lend(object schedule, Loan *loan) except -1:
+    """What code that is compiled at run time needs of a schedule while it holds a reference to it.
+
+    The number is never the same twice: a table's address may come again after it.
+    """
+    _table_of(schedule, &loan.table)
+    loan.number = LRK_COUNT(_loans)
+    return 0
+
+
+CURSOR_VALUES = LRK_AHEAD
+# Name and address of what such code calls; by their names its callers can be kept on disk.
+SYMBOLS = {
+    "lrk_at": <size_t> &lrk_at,
+    "lrk_fill": <size_t> &lrk_fill,
+    "lrk_fill_float": <size_t> &lrk_fill_float,
+    "lrk_gather": <size_t> &lrk_gather,
+    "lrk_cursor_begin": <size_t> &lrk_cursor_begin,
+    "lrkernel_lend": <size_t> &_lend,
+}
 
 
 def broken_rule(bytes data not None):

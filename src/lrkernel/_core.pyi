@@ -20,6 +20,8 @@ LEVELS: Final[tuple[str, ...]]
 SEGMENT_BYTES: Final[int]
 MAX_DEPTH: Final[int]
 C_API: Final[CapsuleType]
+CURSOR_VALUES: Final[int]
+SYMBOLS: Final[dict[str, int]]
 
 def runnable_levels() -> tuple[str, ...]: ...
 def level() -> str: ...

@@ -225,6 +225,34 @@ class Schedule(Table):
             buffer[...] = target
         return buffer
 
+    def fill(self, start: Number, out: npt.NDArray[Any], stride: Number = 1) -> None:
+        """Write the values of the steps start, start + stride, ... to `out`; in compiled code (numba) under the same name.
+
+        Parameters
+        ----------
+        start, stride : int
+            The steps must lie in 0 .. 2^63 - 1; the stride is not 0.
+        out : ndarray of shape (n,)
+            float64 or float32; may be strided.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for ``values``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk, numpy as np
+        >>> out = np.empty(3)
+        >>> lrk.linear(0.0, 1.0, 4).fill(1, out)
+        >>> out
+        array([0.25, 0.5 , 0.75])
+        """
+        first, gap, count = whole("start", start), whole("stride", stride), np.size(out)
+        if count and not (0 <= first <= LARGEST_STEP and 0 <= first + gap * (count - 1) <= LARGEST_STEP):
+            raise ValueError(f"start must keep every step >= 0 and < 2^63, got {shown(start)}")
+        self.values(first, first + gap * count, gap, out=out)
+
     def blocks(
         self,
         start: Number,

@@ -57,12 +57,13 @@ EXTRAS = {
     "click": {"cli"},
     "rich": {"cli"},
     "numba": {"jit"},
+    "llvmlite": {"jit"},
     "jax": {"integrations.jax"},
     "keras": {"integrations.keras"},
     "torch": {"integrations.torch"},
 }
 # What derives a class from its framework's imports that with itself.
-EARLY = {"integrations.torch"}
+EARLY = {"integrations.torch", "jit"}
 
 
 def own_imports(node: ast.AST) -> Iterator[str]:
