@@ -55,6 +55,14 @@ cdef extern from "lrkernel.h" nogil:
     void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap)
     void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap)
     void lrk_gather(const lrk_table *table, const int64_t *steps, int64_t count, double *out)
+    ctypedef struct lrk_function:
+        double (*plain)(double u) noexcept
+        double (*with_data)(double u, void *data) noexcept
+        void *data
+        void (*many)(const double *u, int64_t n, double *g) noexcept
+    double lrk_key(const char *name)
+    const char *lrk_register(const char *name, const lrk_function *function)
+    double lrk_sampled(double u, void *data)
     int lrk_level_count()
     const char *lrk_level_name(int level)
     bint lrk_level_runs(int level)
@@ -611,8 +619,26 @@ SYMBOLS = {
     "lrk_fill_float": <size_t> &lrk_fill_float,
     "lrk_gather": <size_t> &lrk_gather,
     "lrk_cursor_begin": <size_t> &lrk_cursor_begin,
+    "lrk_sampled": <size_t> &lrk_sampled,
     "lrkernel_lend": <size_t> &_lend,
 }
+
+
+def key_of(str name not None):
+    """What rows hold of the name of a registered shape."""
+    return lrk_key(name.encode())
+
+
+def register_shape(str name not None, size_t plain, size_t with_data, size_t data, size_t many):
+    """Register a shape by the addresses of its functions, 0 for none, which must stay; one thread at a time."""
+    cdef lrk_function function
+    function.plain = <double (*)(double) noexcept nogil> plain
+    function.with_data = <double (*)(double, void *) noexcept nogil> with_data
+    function.data = <void *> data
+    function.many = <void (*)(const double *, int64_t, double *) noexcept nogil> many
+    cdef const char *broken = lrk_register(name.encode(), &function)
+    if broken != NULL:
+        raise ValueError(f"{broken.decode()}, got {name!r}")
 
 
 def broken_rule(bytes data not None):

@@ -463,7 +463,7 @@ static void plan_range(lrk_plan *p, int64_t first, int64_t rows, int64_t low, in
         const int64_t end = end_of(row, k, rows), index = first + k;
         int64_t from = low > s->first ? low : s->first, to = high < end ? high : end - 1;
         lrk_memo_row *at = p->memo == NULL ? NULL : p->memo->rows + index;
-        if (from > to || kind == LANE || s->shape <= SHAPE_hold || s->shape == SHAPE_values) continue;
+        if (from > to || kind == LANE || kind == CALLED || s->shape <= SHAPE_hold || s->shape == SHAPE_values) continue;
         if (index >= p->rows) p->rows = index + 1;
         if (kind == TABLE || kind == SERIES) {
             plan_blocks(p, s, at, from, to);

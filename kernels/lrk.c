@@ -1,5 +1,6 @@
 /* lrk.c - segment look-up, scalar evaluation, bulk fill, choice of the SIMD level. */
 #include "cpu.h"
+#include "custom.h"
 #include "gather.h"
 #include "shape_math.h"
 #include "shapes.h"
@@ -12,6 +13,7 @@ static const lrk_shape_info shape_infos[] = {
 #define LRK_LANE(id, name, ulp, call, formula) {id, #name, "lane", ulp, call, formula},
 #define LRK_TABLE(id, name, ulp, call, formula) {id, #name, "table", ulp, call, formula},
 #define LRK_SERIES(id, name, ulp, call, formula) {id, #name, "series", ulp, call, formula},
+#define LRK_CALLED(id, name, ulp, call, formula) {id, #name, "called", ulp, call, formula},
 #define LRK_STAIR(id, name, ulp, call, formula) {id, #name, "stair", ulp, call, formula},
 #define LRK_NODE(id, name, ulp, call, formula) {id, #name, "node", ulp, call, formula},
 #include "shapes.def"
@@ -319,6 +321,7 @@ const char *lrk_prepare(lrk_segment *s)
         break;
 #define LRK_TABLE LRK_LANE
 #define LRK_SERIES LRK_LANE
+#define LRK_CALLED LRK_LANE
 #define LRK_STAIR LRK_LANE
 #include "shapes.def"
     case SHAPE_divide:
@@ -514,14 +517,19 @@ static lrk_steps steps_between(uint64_t earlier, uint64_t later, double part, do
     return (lrk_steps){-before.high, -before.low, part, sign};
 }
 
+static lrk_steps past_steps(const lrk_place *place, int64_t whole)
+{
+    return steps_between((uint64_t)place->first, (uint64_t)whole, place->lead, 1.0);
+}
+
 /* The same for a row without blocks: linear. */
 static lrk_steps lane_steps(const lrk_segment *s, const lrk_place *place, int64_t whole)
 {
     if (s->k[LINEAR_CROSSES] == 0.0) {
         if (s->falling) return steps_between((uint64_t)whole, place->end, place->end_part, -1.0);
-        return steps_between((uint64_t)place->first, (uint64_t)whole, place->lead, 1.0);
+        return past_steps(place, whole);
     }
-    const lrk_steps past = steps_between((uint64_t)place->first, (uint64_t)whole, place->lead, 1.0);
+    const lrk_steps past = past_steps(place, whole);
     const lrk_steps left = steps_between((uint64_t)whole, place->end, place->end_part, -1.0);
     const lrk_steps near = s->falling ? left : past, far = s->falling ? past : left;
     return (lrk_steps){near.high - far.high, near.low - far.low, near.part - far.part, 2.0 * near.sign};
@@ -592,6 +600,11 @@ static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *
         if (terms == 0.0) return lrk_rounded(name##_series(s, step_distance(&steps, r)).value); \
         return terms == 4.0 ? lrk_sum4(&e, r) : lrk_sum8(&e, r);                                \
     }
+#define LRK_CALLED(id, name, ulp, call, formula) \
+    case id:                                     \
+        if (at_begin) return s->start;           \
+        steps = past_steps(place, whole);        \
+        return name##_called(s, &steps);
 #define LRK_STAIR(id, name, ulp, call, formula) \
     case id:                                    \
         if (id <= SHAPE_hold) return s->start;  \
@@ -815,6 +828,18 @@ static void fill_lane(
     }
 }
 
+static void fill_called(
+    lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
+{
+    double block[LRK_CUSTOM_RUN];
+    for (int64_t done = 0; done < n; done += LRK_CUSTOM_RUN) {
+        const int32_t run = (int32_t)(n - done < LRK_CUSTOM_RUN ? n - done : LRK_CUSTOM_RUN);
+        const lrk_steps past = past_steps(place, whole + done);
+        custom_run(s, &past, run, block);
+        f->to->copy(block, run, behind(f, out, done));
+    }
+}
+
 /* A thread keeps its last table, which takes as long as 4,000 values: cut into pieces, a row of one span would be given
    it again and again, which made two threads that found one free core 4 percent slower than one. */
 static const lrk_inside *table_of(const lrk_fill_state *f, const lrk_segment *s)
@@ -978,7 +1003,9 @@ static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock
         const lrk_place place = place_row(s, clock.part);
         const enum kind kind = kinds[s->shape];
         if (kind <= SERIES) {
-            (kind == LANE ? fill_lane : fill_blocks)(f, s, &place, clock.whole, run, out);
+            (kind == LANE     ? fill_lane
+             : kind == CALLED ? fill_called
+                              : fill_blocks)(f, s, &place, clock.whole, run, out);
             if (clock.whole == place.first && place.lead == 0.0)
                 f->to->constant(s->start, 1, out); /* as row_at: exact */
         } else {

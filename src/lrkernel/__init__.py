@@ -15,6 +15,7 @@ from . import shapes as _shapes
 from ._core import LEVELS, SHAPES, use_level
 from .batch import ScheduleBatch, sweep
 from .builders import *  # noqa: F403
+from .custom import shape
 from .named import *  # noqa: F403
 from .optimizer import update_optimizer
 from .plan import Proportional
@@ -58,6 +59,7 @@ __all__ = [
     "Scheduler",
     "get_include",
     "sequence",
+    "shape",
     "sweep",
     "update_optimizer",
     "use_level",

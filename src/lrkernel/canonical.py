@@ -14,7 +14,24 @@ import numpy.typing as npt
 
 from ._arguments import LARGEST_STEP, LONGEST, Boundary, boundary, normal, plus, real, shown
 from ._core import SHAPES, broken_rule
-from .schedule import CONSTANT, FIELDS, HOLD, ID, KIND, NAME, STORED, TIMES, Row, Schedule, check_label, frozen, jump
+from .custom import UNREGISTERED, key_of, name_of
+from .schedule import (
+    CONSTANT,
+    CUSTOM,
+    FIELDS,
+    HOLD,
+    ID,
+    KIND,
+    NAME,
+    SPANNING,
+    STORED,
+    TIMES,
+    Row,
+    Schedule,
+    check_label,
+    frozen,
+    jump,
+)
 
 FORMAT, VERSION = "lrkernel.schedule", 1
 MAGIC = b"LRKTABLE"
@@ -60,6 +77,8 @@ def _rows_to_dicts(schedule: Schedule, labels: bool) -> list[dict[str, Any]]:
                 segment[key] = _time_out(normal(value)) if key in TIMES else value.hex()
         if name == "hold" and row.start is not None:
             segment["value"] = row.start.hex()
+        if name == "custom":
+            segment["name"] = name_of(row.param)
         if name == "values":
             segment["values"] = [float(value).hex() for value in row.children[0]]
         elif row.children:
@@ -117,7 +136,9 @@ def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
         optional = {"end", "label", "value"} if name == "hold" else {"end", "label"}
         optional |= {"lo", "hi"} if name == "clip" else {"times"} if name == "repeat" else set()
         needed = {"begin", "shape", *FIELDS[name]} - optional
-        needed |= {"values"} if name == "values" else {"of"} if KIND[ID[name]] == "node" else set()
+        needed |= (
+            {"values"} if name == "values" else {"name"} if name == "custom" else {"of"} if KIND[ID[name]] == "node" else set()
+        )
         _known_keys(here, segment, needed, optional)
         fields: dict[str, Any] = {"shape": ID[name], "start": 0.0}
         if name == "hold":
@@ -131,6 +152,8 @@ def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
                 fields[field] = float(number) + 0.0 if name == "hold" else real(f"{here}.{key}", number)
         if name == "constant":
             fields["stop"] = fields["start"]
+        if name == "custom":
+            fields["param"] = key_of(f"{here}.name", segment["name"])
         if name == "values":
             if not _is_list(segment["values"]):
                 raise TypeError(f"{here}.values must be a list, got {shown(segment['values'])}")
@@ -167,7 +190,7 @@ def _checked(rows: list[Row], path: str, depth: int) -> Schedule:
             raise ValueError(f"{here} must be the last segment and not the first, as a hold")
         if following is not None and following <= row.begin:
             raise ValueError(f"{here}.begin must be < the next one, got {row.begin} and {following}")
-        needs_end = KIND[row.shape] in ("lane", "table", "series") and row.shape not in (ID["exponential"], ID["inverse_sqrt"])
+        needs_end = KIND[row.shape] in SPANNING and row.shape not in (ID["exponential"], ID["inverse_sqrt"])
         has_end = needs_end or row.shape == ID["values"] or (KIND[row.shape] == "node" and _natural(row) is not None)
         if has_end != (row.end is not None):
             raise ValueError(f"{here}.end must {'' if has_end else 'not '}be given")
@@ -207,7 +230,7 @@ HEADER = struct.Struct("<8sHxxIIQI")  # magic, version, root rows, all rows, val
 
 
 def to_bytes(schedule: Schedule) -> bytes:
-    labels = "\0".join(_labels(schedule)).encode()
+    labels = "\0".join([*_labels(schedule), *_names(schedule)]).encode()
     rows, values = schedule.lowered
     head = HEADER.pack(MAGIC, VERSION, len(schedule.rows), len(rows) // STORED.itemsize, len(values) // 8, len(labels))
     body = head + rows + values + labels
@@ -229,11 +252,18 @@ def _labels(schedule: Schedule) -> Iterator[str]:
             yield row[8] or ""
 
 
+def _names(schedule: Schedule) -> Iterator[str]:
+    """Those of shapes of your own, in the order of their rows, which hold but a key."""
+    for table in _tables(schedule):
+        yield from (name_of(row[5]) for row in table.rows if row[0] == CUSTOM)
+
+
 def from_bytes(data: object) -> Schedule:
     if not isinstance(data, bytes | bytearray | memoryview):
         raise TypeError(f"data must be bytes, got {shown(data)}")
     raw = bytes(cast("bytes", data))
-    if rule := broken_rule(raw):
+    rule = broken_rule(raw)
+    if rule and rule != UNREGISTERED:
         raise ValueError(f"data must be what to_bytes gives ({rule}), got {shown(raw)}")
     _, _, root, total, values, labels = HEADER.unpack_from(raw)
     stored = np.frombuffer(raw, STORED, total, HEADER.size)
@@ -242,8 +272,11 @@ def from_bytes(data: object) -> Schedule:
         names = raw[len(raw) - 4 - labels : -4].decode().split("\0")
     except UnicodeDecodeError:
         raise ValueError("data must hold labels in UTF-8, got other bytes") from None
-    if len(names) != total:
-        raise ValueError(f"data must hold a label for each of its {total} rows, got {len(names)}")
+    keys = stored["param"][stored["shape"] == CUSTOM].tolist()
+    if len(names) != total + len(keys):
+        raise ValueError(f"data must hold a label for each of its {total} rows and {len(keys)} names, got {len(names)}")
+    if [key_of("shape", name) for name in names[total:]] != keys:
+        raise ValueError(f"data must hold the names of its shapes, got {shown(names[total:])}")
     try:
         schedule = _Stored(stored, array, names).table(0, root)
     except TypeError as error:
@@ -278,7 +311,8 @@ class _Stored(NamedTuple):
             children = (frozen(self.values[places[0][0] :][: places[0][1]]),)
         elif KIND[item["shape"]] == "node":
             children = tuple(self.table(*place, depth + 1) for place in places[: 2 if name == "product" else 1])
-        fields = {field: item[field] for field in (*FIELDS[name].values(), *(("every",) if name == "repeat" else ()))}
+        beside = {"repeat": ["every"], "custom": ["param"]}.get(name, [])
+        fields = {field: item[field] for field in (*FIELDS[name].values(), *beside)}
         if name not in ("hold", "clip"):
             fields = {field: real(field, value) for field, value in fields.items()}
         if name == "constant":
@@ -386,7 +420,9 @@ def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
         if not 1 <= every < LONGEST:
             raise _NoExpression  # stretched
         return f"{inner}.by_epoch({every!r})", False
-    call, _, names = SHAPES[row.shape].call.rstrip(")").partition("(")
+    call, _, names = SHAPES[row.shape].call.rstrip(")").rpartition("(")
+    if name == "custom":
+        call = call.replace("name", f"name={name_of(row.param)!r}")
     end = stop if row.shape == CONSTANT else row.end
     given: list[str] = []
     for key in names.split(", "):

@@ -48,6 +48,8 @@ NAME = {shape.id: shape.name for shape in SHAPES}
 KIND = {shape.id: shape.kind for shape in SHAPES}
 HOLD = ID["hold"]
 CONSTANT = ID["constant"]
+CUSTOM = ID["custom"]
+SPANNING = {"called", "lane", "table", "series"}  # kinds whose formula is one of u, or open-ended
 POINTWISE = {ID[name] for name in ("scale", "divide", "offset", "clip")}
 
 # lrk_segment of lrkernel.h, field by field.
@@ -129,6 +131,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "repeat": {"times": "param"},
     "epoch": {"steps_per_epoch": "every"},
     "skip": {"n": "every"},
+    "custom": {"start": "start", "stop": "stop"},  # and the name
 }
 TIMES = {"every", "step_size", "timescale", "steps_per_epoch", "times", "n"}  # written as integers where whole
 
@@ -1071,9 +1074,7 @@ def _stretched(schedule: Schedule, total: Boundary, length: Boundary) -> Schedul
 
 def _is_flat(row: Row) -> bool:
     """The value is `start` all along."""
-    return row.shape == CONSTANT or (
-        KIND[row.shape] in ("lane", "table", "series") and row.end is not None and row.start == row.stop
-    )
+    return row.shape == CONSTANT or (KIND[row.shape] in SPANNING and row.end is not None and row.start == row.stop)
 
 
 def _settled(row: Row) -> Boundary | None:
@@ -1114,7 +1115,11 @@ def _spans(schedule: Schedule) -> Iterator[tuple[str, Boundary, Boundary | None]
 
 
 def _constructor(row: Row) -> str:
-    """The public name of what made a row: `cosine` for cosine_cycles, `from_values`, ..."""
+    """The public name of what made a row: `cosine` for cosine_cycles, `from_values`, the name of a shape of your own, ..."""
+    if row.shape == CUSTOM:
+        from .custom import name_of
+
+        return name_of(row.param)
     call = SHAPES[row.shape].call
     return call.partition("(")[0] if KIND[row.shape] != "node" else NAME[row.shape]
 

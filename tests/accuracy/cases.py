@@ -9,6 +9,7 @@ from math import log
 from typing import NamedTuple
 
 import oracle
+import own
 
 LAST = 2**63 - 1
 
@@ -197,6 +198,18 @@ def multisteps() -> list[Case]:
     ]
 
 
+OWN = repr(own.own)
+
+
+def shapes_of_your_own() -> Iterator[Case]:
+    """From a begin that is not whole only where nothing goes to 0: there every rounding of u counts, which is not the row's."""
+    for start, stop in SAME_SIGN + ACROSS_ZERO:
+        for steps in SPANS:
+            yield Case(f"{OWN}({start!r}, {stop!r}, {steps!r})", scale=crossing(start, stop))
+    for begin, steps in REAL_SPANS:
+        yield Case(late(begin, f"{OWN}(0.3, 0.1, {steps!r})"))
+
+
 def cases() -> dict[str, list[Case]]:
     """What to measure, per constructor."""
     ends = SAME_SIGN + ACROSS_ZERO
@@ -239,6 +252,7 @@ def cases() -> dict[str, list[Case]]:
             ),
             *(Case(late(begin, "inverse_sqrt(0.1, 3.7)")) for begin in begins),
         ],
+        "shape": list(shapes_of_your_own()),
         "piecewise_constant": [
             Case("piecewise_constant([1.0, 0.5, -0.25], [10, 20.5])", (10.0, 20.5)),
             Case("piecewise_constant([1e-300, 1e300], [4503599627370497])", (2.0**52,)),

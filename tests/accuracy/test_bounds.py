@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 import ulp
-from accuracy.cases import Case, cases, windows
+from accuracy.cases import OWN, Case, cases, windows
 from conftest import Errors
 from mpmath import mpf
 
@@ -85,6 +85,7 @@ def test_every_step_of_small_spans(level: str) -> None:
             f"polynomial(0.1, 0.0, {steps}, 2.5)",
             f"power_ramp(0.1, 0.0, {steps}, 0.5)",
             f"geometric(0.1, 1e-7, {steps})",
+            f"{OWN}(0.1, 0.0, {steps})",
         ):
             case = Case(expression)
             schedule = build(case)

@@ -99,6 +99,44 @@ static int64_t random_time(void)
     return times[below((int64_t)(sizeof times / sizeof times[0]))];
 }
 
+/* ---- a shape of one's own ---- */
+
+static double smoothstep(double u)
+{
+    return 1.0 - u * u * (3.0 - 2.0 * u);
+}
+
+static double shaken(double u, void *data)
+{
+    return smoothstep(u) + *(const double *)data * u * (1.0 - u);
+}
+
+static void many_smoothsteps(const double *u, int64_t n, double *g)
+{
+    for (int64_t j = 0; j < n; ++j) g[j] = smoothstep(u[j]);
+}
+
+static double keys[3];
+
+static void register_shapes(void)
+{
+    static double how_far = 0.5, samples[4] = {2.0, 1.0, 0.25, 0.0};
+    const lrk_function functions[] = {
+        {smoothstep, NULL, NULL, many_smoothsteps},
+        {NULL, shaken, &how_far, NULL},
+        {NULL, lrk_sampled, samples, NULL},
+    };
+    const char *names[] = {"smoothstep", "shaken", "sampled"};
+    lrk_function neither = {NULL, NULL, NULL, NULL};
+    snprintf(what, sizeof what, "lrk_register");
+    require(lrk_register("neither", &neither) != NULL, "a function must be given");
+    for (int k = 0; k < 3; ++k) {
+        require(lrk_register(names[k], &functions[k]) == NULL, "a new name is taken");
+        require(lrk_register(names[k], &functions[k]) != NULL, "a name is taken once");
+        keys[k] = lrk_key(names[k]);
+    }
+}
+
 /* ---- random tables ---- */
 
 static int64_t make_rows(table_builder *b, int32_t only, int depth);
@@ -122,6 +160,7 @@ static int make_row(table_builder *b, lrk_segment *row, int32_t shape, int64_t b
     s.stop = PICK(ends);
     s.param = PICK(params);
     s.every = PICK(periods);
+    if (is_kind(shape, "called")) s.param = PICK(keys);
     if (open) {
         s.end_part = INFINITY;
     } else {
@@ -392,6 +431,7 @@ static void check_long(void)
         b.rows[0] = (lrk_segment){
             .shape = shape, .end = UINT64_C(1) << 53, .start = 0.3, .stop = 0.1, .param = 0.7, .every = 777.7};
         b.rows[0].count[0] = 3;
+        if (is_kind(shape, "called")) b.rows[0].param = keys[0];
         snprintf(what, sizeof what, "long %s", lrk_shape(shape)->name);
         const char *broken = lrk_prepare(&b.rows[0]);
         require(broken == NULL, broken);
@@ -439,6 +479,10 @@ static void check_rules(void)
             require(lrk_prepare(&s) != NULL, "a period must be finite and > 0");
         }
     }
+    s = good;
+    s.shape = shape_named("custom");
+    s.param = lrk_key("another");
+    require(lrk_prepare(&s) != NULL, "a name must be registered");
     for (int k = 0; k < 5; ++k) {
         s = good;
         if (k == 0) s.shape = -1;
@@ -456,6 +500,7 @@ int main(int argc, char **argv)
     static table_builder b;
     int64_t checked = 0;
 
+    register_shapes();
     check_rules();
     check_nests();
     check_long();

@@ -21,7 +21,7 @@ def test_bits(expression: str, level: str) -> None:
 
 def test_every_row_has_a_line() -> None:
     covered = {int(s) for line in HASHES for s in regen.build(line).segments["shape"]}
-    assert covered == {row.id for row in lrk.SHAPES}
+    assert covered == {row.id for row in lrk.SHAPES if row.kind != "called"}  # whose bits are its function's
 
 
 def test_every_constructor_has_a_line() -> None:

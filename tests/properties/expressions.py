@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import oracle
+import own
 from hypothesis import strategies as st
 
 import lrkernel as lrk
@@ -92,6 +93,7 @@ primitives: Constructors = {
     "piecewise_constant": (False, stairs()),
     "piecewise_linear": (True, knots()),
     "from_values": (True, call("from_values", st.lists(values, min_size=1, max_size=9))),
+    "shape": (True, call(repr(own.own), values, values, lengths)),
 }
 
 

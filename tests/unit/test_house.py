@@ -11,10 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import own
 import pytest
 
 import lrkernel as lrk
-from lrkernel import builders, shapes
+from lrkernel import builders, custom, shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
@@ -32,6 +33,7 @@ LAYERS = [
     {"_core", "_arguments"},
     {"buffers"},
     {"schedule"},
+    {"custom"},
     {"canonical"},
     {"shapes"},
     {"builders"},
@@ -48,7 +50,13 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Inside a function, when it is called: a schedule draws itself.
-LATE = {("schedule", "canonical"), ("schedule", "plot"), ("schedule", "integrations.jax")}
+LATE = {
+    ("schedule", "canonical"),
+    ("schedule", "custom"),
+    ("custom", "jit"),
+    ("schedule", "plot"),
+    ("schedule", "integrations.jax"),
+}
 # All of the package that an integration may import: the public names, and how an argument is checked.
 PUBLIC = {"__init__", "_arguments"}
 # What an extra brings, and the one module whose functions may import it.
@@ -201,7 +209,7 @@ def test_the_face_has_no_numbers_to_compute() -> None:
 # Ids are ABI: this list only grows, at its end.
 IDS = """
 constant hold linear cosine cosine_cycles polynomial power_ramp geometric exponential inverse_sqrt step values
-scale divide offset clip product repeat epoch skip
+scale divide offset clip product repeat epoch skip custom
 """.split()
 
 
@@ -211,21 +219,21 @@ def test_ids_are_kept() -> None:
 
 def test_a_row_is_complete() -> None:
     for shape in lrk.SHAPES:
-        assert shape.kind in {"lane", "table", "series", "stair", "node"}
+        assert shape.kind in {"lane", "table", "series", "called", "stair", "node"}
         assert 0.0 <= shape.ulp <= 8.0
         assert shape.formula
         assert shape.call
 
 
 def test_every_row_has_its_constructor_and_every_constructor_its_row() -> None:
-    called = {shape.call.partition("(")[0] for shape in lrk.SHAPES if shape.kind != "node" and shape.name != "hold"}
+    made = [shape for shape in lrk.SHAPES if shape.kind != "node" and shape.name != "hold"]
     composed = {"multistep", "piecewise_constant", "piecewise_linear"}  # of rows of other names
-    assert called == set(shapes.__all__) - composed
-    for shape in lrk.SHAPES:
-        if shape.kind != "node" and shape.name != "hold":
-            name, _, names = shape.call.rstrip(")").partition("(")
-            parameters = list(inspect.signature(getattr(lrk, name)).parameters)
-            assert names.split(", ") == parameters[: names.count(",") + 1]
+    assert {shape.call.partition("(")[0] for shape in made} == {*shapes.__all__, *custom.__all__} - composed
+    for shape in made:
+        name, _, names = shape.call.rstrip(")").rpartition("(")
+        make = own.own if shape.kind == "called" else getattr(lrk, name)
+        parameters = list(inspect.signature(make).parameters)
+        assert names.split(", ") == parameters[: names.count(",") + 1]
 
 
 def test_rows_of_the_table_are_read_from_shapes_def() -> None:

@@ -29,7 +29,7 @@ typedef struct lrk_segment {
     double end_part;   /* ... INFINITY for an open-ended shape */
     double start;      /* value at u = 0 */
     double stop;       /* value at u = 1; the constant of scale, divide and offset, low and high of clip */
-    double param;      /* power, cycles, gamma, timescale, number of repeats */
+    double param;      /* power, cycles, gamma, timescale, number of repeats, key of a name */
     double every;      /* steps per stair, per gamma, per cycle, per epoch; of a skip */
     int64_t child[2];  /* first row of a sub-table; first value of an array */
     int64_t count[2];  /* rows of a sub-table; values of an array */
@@ -95,6 +95,22 @@ const char *lrk_table_load(
     const void *data, size_t size, lrk_segment *segments, int64_t rows, double *values, int64_t count,
     lrk_table *table);
 
+/* A shape of your own: g(u) with g(0) = 1 and g(1) = 0, for u from 0 to 1, called from many threads. Register it
+   before tables that have it are prepared or loaded; it stays. `param` of a row of the shape `custom` is the key of the
+   name. */
+#define LRK_MAX_FUNCTIONS 1024
+typedef struct lrk_function {
+    double (*plain)(double u); /* this one, or ... */
+    double (*with_data)(double u, void *data);
+    void *data;
+    void (*many)(const double *u, int64_t n, double *g); /* NULL, or the same values with the same bits */
+} lrk_function;
+double lrk_key(const char *name);
+/* NULL, or the rule that is broken ("name must not be registered already"); from one thread at a time. */
+const char *lrk_register(const char *name, const lrk_function *function);
+/* One to register `with_data`: straight lines between values at 0, 1/n, ... 1; its data are n and the n + 1 values. */
+double lrk_sampled(double u, void *data);
+
 /* SIMD levels, lowest first. All give the same bits. lrk_use_level: 0, or -1 where this CPU cannot run it;
    a negative index picks the best level again. */
 int lrk_level_count(void);
@@ -107,7 +123,7 @@ int lrk_use_level(int level);
 typedef struct lrk_shape_info {
     int32_t id;
     const char *name;
-    const char *kind; /* "lane", "table", "series", "stair" or "node" */
+    const char *kind; /* "lane", "table", "series", "called", "stair" or "node" */
     double ulp;
     const char *call;
     const char *formula;

@@ -510,6 +510,8 @@ def to_jax(schedule: Schedule) -> Callable[[Any], Any]:
     except ImportError as error:
         raise ImportError(missing("to_jax", error.name or "jax", "jax")) from None
 
+    if ID["custom"] in schedule.segments["shape"]:
+        raise ValueError("to_jax must have formulas to trace, got a shape of your own: use jax.pure_callback(schedule, ...)")
     groups: dict[Kind, Group] = {}
 
     def kind() -> Kind:
