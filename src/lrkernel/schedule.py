@@ -228,15 +228,15 @@ class Schedule(Table):
             buffer[...] = target
         return buffer
 
-    def fill(self, start: Number, out: npt.NDArray[Any], stride: Number = 1) -> None:
+    def fill(self, start: Number, out: "Buffer | DLPack", stride: Number = 1) -> None:
         """Write the values of the steps start, start + stride, ... to `out`; in compiled code (numba) under the same name.
 
         Parameters
         ----------
         start, stride : int
             The steps must lie in 0 .. 2^63 - 1; the stride is not 0.
-        out : ndarray of shape (n,)
-            float64 or float32; may be strided.
+        out : ndarray, buffer or DLPack tensor of shape (n,)
+            As for ``values``.
 
         Raises
         ------
@@ -251,10 +251,11 @@ class Schedule(Table):
         >>> out
         array([0.25, 0.5 , 0.75])
         """
-        first, gap, count = whole("start", start), whole("stride", stride), np.size(out)
+        target = array_of(out, (0,), FLOATS[0])
+        first, gap, count = whole("start", start), whole("stride", stride), target.size
         if count and not (0 <= first <= LARGEST_STEP and 0 <= first + gap * (count - 1) <= LARGEST_STEP):
             raise ValueError(f"start must keep every step >= 0 and < 2^63, got {shown(start)}")
-        self.values(first, first + gap * count, gap, out=out)
+        self.values(first, first + gap * count, gap, out=target)
 
     def blocks(
         self,

@@ -164,6 +164,17 @@ def test_fill_a_field_of_a_packed_structure() -> None:
     assert not packed["tag"].any()
 
 
+def test_fill_in_python() -> None:
+    out = bytearray(24)
+    FOUR.fill(998, out)
+    assert out == FOUR.values(998, 1001).tobytes()
+    FOUR.fill(7, np.empty(0), -5)
+    with pytest.raises(ValueError, match=r"out must have shape \(4,\), got \(2, 2\)"):
+        FOUR.fill(0, np.empty((2, 2)))
+    with pytest.raises(TypeError, match="out must be an array, a buffer or a DLPack tensor, got 'x'"):
+        FOUR.fill(0, "x")  # type: ignore[arg-type]
+
+
 def test_values() -> None:
     for arguments in ((0, 10, 1), (5, 5, 1), (10, 0, 1), (999, 1003, 1), (7000, -1, -700)):
         assert bits(compiled["values"](FOUR, *arguments)) == bits(FOUR.values(*arguments))
