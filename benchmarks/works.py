@@ -74,7 +74,8 @@ def without_a_curve() -> list[str]:
             for child in row[7]:
                 yield from names(child) if isinstance(child, lrk.Schedule) else ()
 
-    return [shape.name for shape in lrk.SHAPES if shape.name not in CURVES or shape.name not in names(CURVES[shape.name](1000))]
+    ours = [shape.name for shape in lrk.SHAPES if shape.kind != "called"]  # bench_numba.py has the functions of others
+    return [name for name in ours if name not in CURVES or name not in names(CURVES[name](1000))]
 
 
 def bound(table: lrk.Schedule) -> float:

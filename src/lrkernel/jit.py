@@ -543,8 +543,7 @@ def compiled(fn: Any) -> tuple[int, int, int, int, Any]:
         several: Any = cfunc(types.void(pointer, types.int64, pointer), error_model="numpy")(many)
         inner(0.5)
     except NumbaError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TypeError(f"fn must be a function that numba compiles, or be sampled (samples=4096): {reason}") from error
+        raise TypeError(f"fn must be a function that numba compiles, or be sampled (samples=4096), got {fn!r}") from error
     # Where a loop may be put together otherwise than a single step, its bits are not those of single steps.
     loose = bool(inner.targetoptions.get("fastmath")) or "svml" in several._library.get_asm_str()
     return single.address, 0, 0, 0 if loose else several.address, (inner, single, several)
