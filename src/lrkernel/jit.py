@@ -29,6 +29,7 @@ from numba.np.numpy_support import as_dtype
 
 from ._arguments import LARGEST_STEP, position, shown
 from ._core import CURSOR_VALUES, SYMBOLS
+from .custom import LOOKS
 from .schedule import Schedule
 
 # What numba says of their types is for its users, not for what extends it.
@@ -541,9 +542,10 @@ def compiled(fn: Any) -> tuple[int, int, int, int, Any]:
         single: Any = cfunc(types.float64(types.float64), error_model="numpy")(one)
         pointer = types.CPointer(types.float64)
         several: Any = cfunc(types.void(pointer, types.int64, pointer), error_model="numpy")(many)
-        inner(0.5)
     except NumbaError as error:
         raise TypeError(f"fn must be a function that numba compiles, or be sampled (samples=4096), got {fn!r}") from error
+    for k in range(LOOKS):
+        inner(k / (LOOKS - 1))  # raises what it raises; called by address it only prints that
     # Where a loop may be put together otherwise than a single step, its bits are not those of single steps.
     loose = bool(inner.targetoptions.get("fastmath")) or "svml" in several._library.get_asm_str()
     return single.address, 0, 0, 0 if loose else several.address, (inner, single, several)

@@ -326,6 +326,18 @@ def test_what_is_refused(fn: Any, name: Any, samples: Any, error: type[Exception
         lrk.shape(name="bad")
 
 
+def test_what_a_function_raises_is_raised_when_it_is_registered() -> None:
+    def g(u: float) -> float:
+        if u == 0.25:
+            raise RuntimeError("a quarter")
+        return 1.0 - u
+
+    with pytest.raises(RuntimeError, match="a quarter"):
+        lrk.shape(g, name="raises")
+    with pytest.raises(ValueError, match="name must be registered"):
+        lrk.shape(name="raises")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
