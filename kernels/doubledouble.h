@@ -5,8 +5,21 @@
 #ifndef LRK_DOUBLEDOUBLE_H
 #define LRK_DOUBLEDOUBLE_H
 
+#include <float.h>
 #include <stdint.h>
 #include <string.h>
+
+#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1
+#error "double must be evaluated as double; on 32-bit x86 compile with -msse2 -mfpmath=sse"
+#endif
+#if defined(__FAST_MATH__)
+#error "-ffast-math changes the bits; compile without it"
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
+#endif
 
 #if defined(__GNUC__)
 #define LRK_INLINE static inline __attribute__((always_inline))
