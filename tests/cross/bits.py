@@ -30,10 +30,10 @@ import lrkernel as lrk
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
 STRICT = ["-Wall", "-Wextra", "-Werror", f"-I{KERNELS}", f"-I{lrk.get_include()}"]
-GOLDEN = [ROOT / "tests" / "cross" / "golden.c", KERNELS / "lrk.c"]
+GOLDEN = [ROOT / "tests" / "cross" / "golden.c", Path(lrk.get_include(), "lrkernel.c")]
 THREADS = [ROOT / "tests" / "embed" / "threads.c", *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c"))]
 SHIPPED = "-std=c11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math"  # of setup.py
-ROUTES = ("fill", "float", "at", "gather")
+ROUTES = ("fill", "float", "cursor", "at", "gather")
 
 
 class Build(NamedTuple):

@@ -2,7 +2,7 @@
 
    Reads tables from standard input, each as its size (8 bytes, little-endian) and the bytes of Schedule.to_bytes().
    Writes their values at the steps of all windows, little-endian, once per SIMD level that runs; whoever reads them
-   hashes them. Usage: golden at|fill|float|gather FIRST:COUNT... */
+   hashes them. Usage: golden at|cursor|fill|float|gather FIRST:COUNT... */
 #include "lrkernel.h"
 
 #include <stdio.h>
@@ -22,78 +22,48 @@ static void require(int holds, const char *rule)
 
 /* ---- bytes: whatever the order in this machine ---- */
 
-static uint64_t number_at(const unsigned char *p, int bytes)
+static void put_doubles(const double *values, int64_t count)
 {
-    uint64_t x = 0;
-    while (bytes-- > 0) x = x << 8 | p[bytes];
-    return x;
+    static unsigned char out[8 * MAX_COUNT];
+    for (int64_t j = 0; j < count; ++j) {
+        uint64_t bits;
+        memcpy(&bits, values + j, sizeof bits);
+        for (int k = 0; k < 8; ++k) out[8 * j + k] = (unsigned char)(bits >> 8 * k);
+    }
+    require(fwrite(out, 8, (size_t)count, stdout) == (size_t)count, "standard output must take everything");
 }
 
-static void put_number(uint64_t x, int bytes)
+static void put_floats(const float *values, int64_t count)
 {
-    unsigned char out[8];
-    for (int j = 0; j < bytes; ++j) out[j] = (unsigned char)(x >> 8 * j);
-    require(fwrite(out, (size_t)bytes, 1, stdout) == 1, "standard output must take everything");
-}
-
-static void put_double(double x)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    put_number(bits, 8);
-}
-
-static void put_float(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    put_number(bits, 4);
+    static unsigned char out[4 * MAX_COUNT];
+    for (int64_t j = 0; j < count; ++j) {
+        uint32_t bits;
+        memcpy(&bits, values + j, sizeof bits);
+        for (int k = 0; k < 4; ++k) out[4 * j + k] = (unsigned char)(bits >> 8 * k);
+    }
+    require(fwrite(out, 4, (size_t)count, stdout) == (size_t)count, "standard output must take everything");
 }
 
 /* ---- tables ---- */
 
-static double double_at(const unsigned char *p)
+static void *allocated(int64_t count, size_t size)
 {
-    const uint64_t bits = number_at(p, 8);
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static void *allocated(size_t count, size_t size)
-{
-    void *block = calloc(count + (count == 0), size);
+    void *block = calloc((size_t)count + 1, size);
     require(block != NULL, "memory");
     return block;
 }
 
-static lrk_table table_of(const unsigned char *p, size_t size)
+static lrk_table table_of(const void *data, size_t size)
 {
-    require(size > 36 && memcmp(p, "LRKTABLE", 8) == 0 && number_at(p + 8, 4) == 1, "a table of version 1");
-    const int64_t root = (int64_t)number_at(p + 12, 4), rows = (int64_t)number_at(p + 16, 4);
-    const int64_t count = (int64_t)number_at(p + 20, 8);
-    lrk_segment *segments = allocated((size_t)rows, sizeof *segments);
-    double *values = allocated((size_t)count, sizeof *values);
-    p += 32;
-    for (int64_t j = 0; j < rows; ++j, p += 100) {
-        lrk_segment *s = segments + j;
-        s->begin = (int64_t)number_at(p, 8);
-        s->begin_part = double_at(p + 8);
-        s->end = number_at(p + 16, 8);
-        s->end_part = double_at(p + 24);
-        s->start = double_at(p + 32);
-        s->stop = double_at(p + 40);
-        s->param = double_at(p + 48);
-        s->every = double_at(p + 56);
-        for (int k = 0; k < 2; ++k) {
-            s->child[k] = (int64_t)number_at(p + 64 + 8 * k, 8);
-            s->count[k] = (int64_t)number_at(p + 80 + 8 * k, 8);
-        }
-        s->shape = (int32_t)number_at(p + 96, 4);
-        require(lrk_prepare(s) == NULL, "a good row is taken");
-    }
-    for (int64_t j = 0; j < count; ++j, p += 8) values[j] = double_at(p);
-    return (lrk_table){segments, values, root};
+    int64_t rows, count;
+    lrk_table table;
+    const char *broken = lrk_table_measure(data, size, &rows, &count);
+    require(broken == NULL, broken);
+    lrk_segment *segments = allocated(rows, sizeof *segments);
+    double *values = allocated(count, sizeof *values);
+    broken = lrk_table_load(data, size, segments, rows, values, count, &table);
+    require(broken == NULL, broken);
+    return table;
 }
 
 /* 0 at the end of the input. */
@@ -103,7 +73,8 @@ static int read_table(lrk_table *table)
     unsigned char head[8];
     const size_t had = fread(head, 1, sizeof head, stdin);
     if (had == 0) return 0;
-    const uint64_t size = number_at(head, 8);
+    uint64_t size = 0;
+    for (int j = 8; j-- > 0;) size = size << 8 | head[j];
     require(had == sizeof head && size <= sizeof data, "a table must have its size before it");
     require(fread(data, 1, size, stdin) == size, "a table must be as long as its size says");
     *table = table_of(data, size);
@@ -113,33 +84,42 @@ static int read_table(lrk_table *table)
 /* ---- values ---- */
 
 static double doubles[MAX_COUNT];
-static float floats[MAX_COUNT];
 
 static void put_at(const lrk_table *table, int64_t first, int64_t count)
 {
-    for (int64_t j = 0; j < count; ++j) put_double(lrk_at(table, first + j));
+    for (int64_t j = 0; j < count; ++j) doubles[j] = lrk_at(table, first + j);
+    put_doubles(doubles, count);
+}
+
+static void put_cursor(const lrk_table *table, int64_t first, int64_t count)
+{
+    static lrk_cursor cursor;
+    lrk_cursor_begin(&cursor, table);
+    for (int64_t j = 0; j < count; ++j) doubles[j] = lrk_cursor_at(&cursor, first + j);
+    put_doubles(doubles, count);
 }
 
 static void put_fill(const lrk_table *table, int64_t first, int64_t count)
 {
     lrk_fill(table, first, 1, count, doubles, 1);
-    for (int64_t j = 0; j < count; ++j) put_double(doubles[j]);
+    put_doubles(doubles, count);
 }
 
 static void put_fill_float(const lrk_table *table, int64_t first, int64_t count)
 {
+    static float floats[MAX_COUNT];
     lrk_fill_float(table, first, 1, count, floats, 1);
-    for (int64_t j = 0; j < count; ++j) put_float(floats[j]);
+    put_floats(floats, count);
 }
 
 static void put_gather(const lrk_table *table, int64_t first, int64_t count)
 {
     static int64_t steps[MAX_COUNT];
-    static double sorted[MAX_COUNT];
+    static double gathered[MAX_COUNT];
     for (int64_t j = 0; j < count; ++j) steps[j] = first + j * JUMP % count;
-    lrk_gather(table, steps, count, doubles);
-    for (int64_t j = 0; j < count; ++j) sorted[steps[j] - first] = doubles[j];
-    for (int64_t j = 0; j < count; ++j) put_double(sorted[j]);
+    lrk_gather(table, steps, count, gathered);
+    for (int64_t j = 0; j < count; ++j) doubles[steps[j] - first] = gathered[j];
+    put_doubles(doubles, count);
 }
 
 typedef void put_window(const lrk_table *table, int64_t first, int64_t count);
@@ -147,6 +127,7 @@ typedef void put_window(const lrk_table *table, int64_t first, int64_t count);
 static put_window *route_named(const char *name)
 {
     if (strcmp(name, "at") == 0) return put_at;
+    if (strcmp(name, "cursor") == 0) return put_cursor;
     if (strcmp(name, "fill") == 0) return put_fill;
     if (strcmp(name, "float") == 0) return put_fill_float;
     if (strcmp(name, "gather") == 0) return put_gather;
@@ -167,10 +148,8 @@ static void put_windows(const lrk_table *table, put_window *put, char **windows)
 
 int main(int argc, char **argv)
 {
-    static unsigned char buffer[1 << 20];
-    setvbuf(stdout, (char *)buffer, _IOFBF, sizeof buffer);
     put_window *put = argc > 2 ? route_named(argv[1]) : NULL;
-    require(put != NULL, "usage: golden at|fill|float|gather FIRST:COUNT...");
+    require(put != NULL, "usage: golden at|cursor|fill|float|gather FIRST:COUNT...");
     lrk_table table;
     while (read_table(&table))
         for (int level = 0; level < lrk_level_count(); ++level)
