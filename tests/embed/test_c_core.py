@@ -82,6 +82,14 @@ def test_the_core_calls_nothing_but_sqrt_and_memory(tmp_path: Path) -> None:
     assert called <= {"sqrt", "memcmp", "memcpy", "memset", "memmove", "GLOBAL_OFFSET_TABLE_", "stack_chk_fail"}
 
 
+def test_arithmetic_that_would_change_the_bits_is_refused() -> None:
+    compile_it = [compiler(), *CORE, "-fsyntax-only", str(KERNELS / "lrk.c")]
+    assert subprocess.run(compile_it, capture_output=True, check=False).returncode == 0
+    fast = subprocess.run([*compile_it, "-ffast-math"], capture_output=True, text=True, check=False)
+    assert fast.returncode != 0
+    assert "-ffast-math changes the bits; compile without it" in fast.stderr
+
+
 @pytest.mark.parametrize("standard", ["c11", "c17"])
 def test_the_header_is_pedantic_c(tmp_path: Path, standard: str) -> None:
     source = tmp_path / "header.c"
