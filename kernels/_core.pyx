@@ -270,8 +270,7 @@ cdef class Table:
         free(self.asked.block)
 
     cdef double at(self, int64_t step) noexcept nogil:
-        cdef lrk_table table = _table(self)
-        return lrk_at(&table, step) if step >= 0 else NAN
+        return _at_next(self, step) if step >= 0 else NAN
 
     cdef void fill(self, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap=1) noexcept nogil:
         cdef lrk_table table = _table(self)
@@ -399,7 +398,7 @@ cdef inline lrk_table _table(Table self) noexcept nogil:
 
 
 cdef inline double _at_next(Table self, int64_t step) noexcept nogil:
-    """``Table.at`` for who may ask step by step."""
+    """A value, out of the block ahead where steps are asked one by one."""
     cdef double value
     cdef lrk_table table
     if lrk_ahead_has(<const lrk_asked *> &self.asked, step, &value):
