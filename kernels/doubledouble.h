@@ -23,8 +23,10 @@
 
 #if defined(__GNUC__)
 #define LRK_INLINE static inline __attribute__((always_inline))
+#define LRK_APART __attribute__((noinline))
 #else
 #define LRK_INLINE static inline
+#define LRK_APART
 #endif
 
 typedef struct lrk_dd {
