@@ -684,8 +684,9 @@ static double stair_limit(const lrk_table *t, const lrk_segment *s, int at_end, 
     lrk_stair k = divide_clock(clock, s->every, &rest);
     const int on_edge = rest.whole == 0 && rest.part == 0.0 && (k.low > 0 || k.high > 0.0);
     if (s->shape == SHAPE_repeat) {
-        const int64_t period = (int64_t)s->every;
-        if (at_end || on_edge) return lrk_limit(t, s->child[0], s->count[0], period, s->every - (double)period);
+        const double every = lrk_clamp(s->every, 0.0, 0x1p62); /* no part lasts as long */
+        const int64_t period = (int64_t)every;
+        if (at_end || on_edge) return lrk_limit(t, s->child[0], s->count[0], period, every - (double)period);
         return lrk_limit(t, s->child[0], s->count[0], rest.whole, rest.part);
     }
     if (on_edge) {
