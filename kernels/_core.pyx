@@ -551,7 +551,7 @@ cdef object _joined(list arrays):
 cdef class Cursor:
     """A position in a schedule that remembers values of steps ahead: ``at(step)``, from Cython and without the GIL.
 
-    A loop over the steps, one by one, costs a tenth of ``Table.at``; any other order gives the same values. One per thread.
+    A loop over the steps, one by one, costs half of ``Table.at``; any other order gives the same values. One per thread.
     """
 
     def __cinit__(self, Table table not None):
