@@ -78,8 +78,10 @@ cdef extern from "gather.h" nogil:
         const void *steps
         int64_t count
         int size
-    int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order)
-    const lrk_memo *lrk_memo_make(const lrk_table *table, const lrk_order *order, void *bytes)
+    ctypedef struct lrk_extent:
+        pass
+    int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order, lrk_extent *extent)
+    const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent extent, void *bytes)
 
 cdef extern from "lrkernel_capi.h":
     enum: LRK_ABI
@@ -313,6 +315,7 @@ cdef class Table:
         cdef void *memo = NULL
         cdef int64_t size
         cdef int negative = 0
+        cdef lrk_extent extent
         if out.shape[0] != steps.shape[0]:
             raise ValueError(f"out must have {steps.shape[0]} values, got {out.shape[0]}")
         if out.shape[0]:
@@ -323,11 +326,11 @@ cdef class Table:
             batch.order = &order
             batch.negative = &negative
             with nogil:
-                size = lrk_memo_bytes(&table, &order)
+                size = lrk_memo_bytes(&table, &order, &extent)
                 if size:
                     memo = malloc(size)
                 if memo != NULL:  # slower without it, no more
-                    batch.memo = lrk_memo_make(&table, &order, memo)
+                    batch.memo = lrk_memo_make(&table, order.count, extent, memo)
                 lrk_fill_batch(&batch, threads)
                 free(memo)
         return negative == 0
@@ -551,7 +554,7 @@ cdef object _joined(list arrays):
 cdef class Cursor:
     """A position in a schedule that remembers values of steps ahead: ``at(step)``, from Cython and without the GIL.
 
-    A loop over the steps, one by one, costs half of ``Table.at``; any other order gives the same values. One per thread.
+    For loops over the steps, with a memory of its own that no other thread disturbs; any other order gives the same values.
     """
 
     def __cinit__(self, Table table not None):

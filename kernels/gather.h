@@ -15,11 +15,16 @@ typedef struct lrk_order {
    step and 128 per row at most. It stays as it is once made, so that threads can share it, and belongs to the table. */
 typedef struct lrk_memo lrk_memo;
 
-/* 0 where these steps do not gain by one. */
-int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order);
+/* Where the steps lie, looked at once: another thread may write to their array meanwhile. */
+typedef struct lrk_extent {
+    int64_t low, high;
+} lrk_extent;
 
-/* Makes it in so many bytes, aligned as a double. */
-const lrk_memo *lrk_memo_make(const lrk_table *table, const lrk_order *order, void *bytes);
+/* 0 where these steps do not gain by one. */
+int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order, lrk_extent *extent);
+
+/* Makes it for as many steps in so many bytes, aligned as a double. */
+const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent extent, void *bytes);
 
 /* The values of all steps, with a memo of this table or NULL; it may be of other steps. Returns 1, or 0 where a step is
    negative: then some values may be written. */

@@ -1,4 +1,4 @@
-/* gather.inc.c - steps in any order, and the memo that many of them share; the last part of lrk.c.
+/* gather.inc.c - steps in any order, and the memo that many of them share; included by lrk.c.
 
    Steps go through in tiles. Each row of the schedule that a tile meets passes over it once: straight lines and
    constants compute a value for all steps and keep those of their own; other rows list their own first, unless these
@@ -181,15 +181,8 @@ static void gather_whole(
         }
     } else {
         gather_range(g, s->child[0], s->count[0], inner, n, values);
-        if (s->shape == SHAPE_scale) {
-            code->scale(s->stop, n, values);
-        } else if (s->shape == SHAPE_divide) {
-            code->divide(s->stop, n, values);
-        } else if (s->shape == SHAPE_offset) {
-            code->offset(s->stop, n, values);
-        } else if (s->shape == SHAPE_clip) {
-            code->clip(s->start, s->stop, n, values);
-        } else if (s->shape == SHAPE_product) {
+        apply_node(code, s, n, values);
+        if (s->shape == SHAPE_product) {
             double by[LRK_TILE];
             gather_range(g, s->child[1], s->count[1], inner, n, by);
             code->multiply(by, n, values);
@@ -304,11 +297,11 @@ int lrk_gather_with(const lrk_table *table, const lrk_memo *memo, const lrk_orde
     gather_begin(&g, table, memo);
     for (int64_t done = 0; done < order->count; done += LRK_TILE) {
         const int32_t n = (int32_t)(order->count - done < LRK_TILE ? order->count - done : LRK_TILE);
-        const int64_t *tile = (const int64_t *)order->steps + done;
-        int64_t wide[LRK_TILE];
+        int64_t tile[LRK_TILE]; /* read once: what another thread writes meanwhile must not pass for what was checked */
         if (order->size == (int)sizeof(int32_t)) {
-            for (int32_t j = 0; j < n; ++j) wide[j] = ((const int32_t *)order->steps)[done + j];
-            tile = wide;
+            for (int32_t j = 0; j < n; ++j) tile[j] = ((const int32_t *)order->steps)[done + j];
+        } else {
+            memcpy(tile, (const int64_t *)order->steps + done, (size_t)n * sizeof(int64_t));
         }
         if (!gather_range(&g, 0, table->root, tile, n, out + done)) return 0;
     }
@@ -495,8 +488,8 @@ static int64_t step_of(const lrk_order *order, int64_t j)
                                                : ((const int64_t *)order->steps)[j];
 }
 
-/* Where the steps lie, from some of them: those that lie elsewhere only take longer. */
-static void plan_order(lrk_plan *p, const lrk_order *order)
+/* Where the steps lie, from some of them: those that lie elsewhere only take longer. 0 where a memo does not do. */
+static int find_extent(const lrk_order *order, lrk_extent *extent)
 {
     int64_t low = step_of(order, order->count - 1), high = low;
     for (int64_t j = 0; j < order->count; j += order->count / LRK_SAMPLES + 1) {
@@ -504,13 +497,18 @@ static void plan_order(lrk_plan *p, const lrk_order *order)
         low = step < low ? step : low;
         high = step > high ? step : high;
     }
-    if (low < 0 || high >= LRK_EXACT) return;
+    if (low < 0 || high >= LRK_EXACT) return 0;
     const int64_t margin = (high - low) / (LRK_SAMPLES / 16);
-    low = low > margin ? low - margin : 0;
+    *extent = (lrk_extent){low > margin ? low - margin : 0, high + margin};
+    return 1;
+}
+
+static void plan_extent(lrk_plan *p, int64_t count, lrk_extent extent)
+{
     p->used = p->rows = 0;
-    p->most = order->count;
+    p->most = count;
     p->inside_of = NULL;
-    plan_range(p, 0, p->table->root, low, high + margin);
+    plan_range(p, 0, p->table->root, extent.low, extent.high);
 }
 
 /* The rows of the memo, and the doubles from the next line on. */
@@ -519,25 +517,26 @@ static int64_t head_bytes(int64_t rows)
     return (int64_t)sizeof(lrk_memo) + rows * (int64_t)sizeof(lrk_memo_row) + LRK_LINE_OF;
 }
 
-int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order)
+int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order, lrk_extent *extent)
 {
     const int64_t n = order->count;
     lrk_plan p = {.table = table};
     if (n < LRK_SAMPLES || n < table->root) return 0;
     if ((uint64_t)step_of(order, n - 1) - (uint64_t)step_of(order, 0) == (uint64_t)n - 1) return 0; /* a plain range */
-    plan_order(&p, order);
+    if (!find_extent(order, extent)) return 0;
+    plan_extent(&p, n, *extent);
     return p.used == 0 ? 0 : head_bytes(p.rows) + p.used * (int64_t)sizeof(double);
 }
 
-const lrk_memo *lrk_memo_make(const lrk_table *table, const lrk_order *order, void *bytes)
+const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent extent, void *bytes)
 {
     lrk_plan p = {.table = table, .code = levels[lrk_level()].code};
-    plan_order(&p, order);
+    plan_extent(&p, count, extent);
     p.memo = bytes;
     p.memo->count = p.rows;
     for (int64_t row = 0; row < p.rows; ++row) p.memo->rows[row] = (lrk_memo_row){.low = 1};
     const uintptr_t data = (uintptr_t)(p.memo->rows + p.rows) + LRK_LINE_OF - 1;
     p.data = (double *)(data - data % LRK_LINE_OF);
-    plan_order(&p, order);
+    plan_extent(&p, count, extent);
     return p.memo;
 }

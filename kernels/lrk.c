@@ -789,6 +789,13 @@ static void *behind(const lrk_fill_state *f, void *out, int64_t n)
 
 static void fill_range(lrk_fill_state *f, int64_t first, int64_t rows, lrk_clock clock, int64_t n, void *out);
 
+/* Whether float32 arithmetic pays for a line or a cosine. Only a table made by hand has steps past a row's end, where
+   these hold their last value and no series goes on. */
+static int is_long(const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n)
+{
+    return s->span >= LRK_LONG && (uint64_t)whole + (uint64_t)n <= place->end;
+}
+
 /* A line as float32: blocks of a series with one term, anywhere. */
 static void fill_quickly(
     lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, float *out)
@@ -825,7 +832,7 @@ static void fill_quickly(
 static void fill_lane(
     lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
 {
-    if (f->size == sizeof(float) && n >= LRK_CENTRE && s->span >= LRK_LONG && s->k[LINEAR_CROSSES] == 0.0) {
+    if (f->size == sizeof(float) && n >= LRK_CENTRE && is_long(s, place, whole, n) && s->k[LINEAR_CROSSES] == 0.0) {
         fill_quickly(f, s, place, whole, n, out);
         return;
     }
@@ -872,7 +879,8 @@ static void fill_blocks(
 {
     const int in_table = kinds[s->shape] == TABLE;
     const int64_t width = (int64_t)s->k[LRK_WIDTH];
-    const int may_be_quick = f->size == sizeof(float) && width == LRK_CENTRE && (!in_table || s->span >= LRK_LONG);
+    const int may_be_quick =
+        f->size == sizeof(float) && width == LRK_CENTRE && (!in_table || is_long(s, place, whole, n));
     const int32_t sign = s->falling ? -1 : 1;
     lrk_blocks b;
     lrk_quicks q;
@@ -946,6 +954,20 @@ static void fill_stairs(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock
     }
 }
 
+/* What a node makes of its sub-table's values; the other factor of a product comes apart. */
+static void apply_node(const lrk_level_code *code, const lrk_segment *s, int64_t n, double *values)
+{
+    if (s->shape == SHAPE_scale) {
+        code->scale(s->stop, n, values);
+    } else if (s->shape == SHAPE_divide) {
+        code->divide(s->stop, n, values);
+    } else if (s->shape == SHAPE_offset) {
+        code->offset(s->stop, n, values);
+    } else if (s->shape == SHAPE_clip) {
+        code->clip(s->start, s->stop, n, values);
+    }
+}
+
 static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, int64_t n, void *out)
 {
     const lrk_level_code *code = f->code;
@@ -971,15 +993,8 @@ static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, 
             fill_range(f, s->child[0], s->count[0], rest, run, out);
         } else if (f->size == sizeof(double)) {
             fill_range(f, s->child[0], s->count[0], clock, run, out);
-            if (s->shape == SHAPE_scale) {
-                code->scale(s->stop, run, out);
-            } else if (s->shape == SHAPE_divide) {
-                code->divide(s->stop, run, out);
-            } else if (s->shape == SHAPE_offset) {
-                code->offset(s->stop, run, out);
-            } else if (s->shape == SHAPE_clip) {
-                code->clip(s->start, s->stop, run, out);
-            } else if (s->shape == SHAPE_product) {
+            apply_node(code, s, run, out);
+            if (s->shape == SHAPE_product) {
                 double by[LRK_CACHE_BLOCK];
                 fill_range(f, s->child[1], s->count[1], clock, run, by);
                 code->multiply(by, run, out);

@@ -306,11 +306,12 @@ static void check_gather(const lrk_table *table, int64_t n)
     check_order(table, NULL, narrow, 4, n);
     for (int size = 4; size <= 8; size += 4) {
         const lrk_order order = {size == 4 ? (const void *)narrow : steps, n, size};
-        const int64_t bytes = lrk_memo_bytes(table, &order);
+        lrk_extent extent;
+        const int64_t bytes = lrk_memo_bytes(table, &order, &extent);
         if (bytes == 0) continue;
         void *memory = malloc((size_t)bytes);
         require(memory != NULL, "memory");
-        const lrk_memo *memo = lrk_memo_make(table, &order, memory);
+        const lrk_memo *memo = lrk_memo_make(table, n, extent, memory);
         check_order(table, memo, steps, 8, n);
         check_order(table, memo, narrow, 4, n);
         free(memory);
@@ -318,7 +319,8 @@ static void check_gather(const lrk_table *table, int64_t n)
     const lrk_order order = {steps, n, 8};
     steps[below(n)] = below(2) ? -1 : INT64_MIN;
     require(!lrk_gather_with(table, NULL, &order, out), "a negative step is found");
-    require(lrk_memo_bytes(table, &order) >= 0, "a negative step does no harm");
+    lrk_extent extent;
+    require(lrk_memo_bytes(table, &order, &extent) >= 0, "a negative step does no harm");
     free(steps);
     free(narrow);
     free(out);

@@ -259,3 +259,26 @@ def test_processes(context: str, tmp_path: Path) -> None:
         [sys.executable, "-W", "error", str(script), context], capture_output=True, text=True, check=False, timeout=300
     )
     assert (run.returncode, run.stdout) == (0, "done\n"), run.stderr
+
+
+def test_steps_that_change_while_they_are_read() -> None:
+    """What is computed once for many steps is laid out for those that were seen first, whatever the array holds later."""
+    curve = lrk.warmup_cosine(1.0, 100, 10**7)
+    random = np.random.default_rng(0)
+    narrow, wide = random.integers(5000, 6000, 50_000), random.integers(0, 10**7, 50_000)
+    steps, enough = wide.copy(), threading.Event()
+
+    def change() -> None:
+        while not enough.is_set():
+            steps[:] = narrow
+            steps[:] = wide
+
+    other = threading.Thread(target=change)
+    other.start()
+    try:
+        for _ in range(300):
+            values = curve(steps)
+            assert ((values >= 0.0) & (values <= 1.0)).all()
+    finally:
+        enough.set()
+        other.join()
