@@ -6,6 +6,7 @@ Rows, bytes and pickles have the name or its key and never an address.
 import ctypes
 import threading
 from _ctypes import CFuncPtr
+from types import CellType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class Registered(NamedTuple):
 
 
 _registered: dict[float, Registered] = {}
-_registering = threading.Lock()
+_registering = threading.RLock()  # a function that is sampled may register one itself
 
 
 class CustomShape:
@@ -128,6 +129,8 @@ def shape(fn: Any = None, *, name: str, samples: int | None = None) -> CustomSha
     """
     check_label("name", name)
     if fn is None:
+        if samples is not None:
+            raise ValueError(f"samples must not be given without fn, got {shown(samples)}")
         return CustomShape(name)
     count = None if samples is None else whole("samples", samples, 1)
     if count is not None and count > MOST_SAMPLES:
@@ -163,16 +166,24 @@ def key_of(path: str, name: object) -> float:
 # ---- functions ----
 
 
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return None
+
+
 def _identity(fn: Any) -> Any:
     """What two functions of the same code have in common: a cell of a notebook that runs again makes another object."""
     function = getattr(fn, "py_func", fn)
-    code = getattr(function, "__code__", None)
-    if code is None:
+    if not isinstance(function, FunctionType):  # a bound method too: what it is bound to counts
         return _pointers(fn)[:3] if _is_pointer(fn) else fn
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    code = function.__code__
+    cells = [_content(cell) for cell in function.__closure__ or ()]
     used = [function.__globals__.get(name) for name in code.co_names]
     options = getattr(fn, "targetoptions", None)
-    return code.co_code, code.co_consts, code.co_names, function.__defaults__, cells, used, options
+    kinds = [type(constant) for constant in code.co_consts]  # u**3 and u**3.0 have other bits
+    return code.co_code, code.co_consts, kinds, code.co_names, function.__defaults__, function.__kwdefaults__, cells, used, options
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -193,7 +204,10 @@ def _pointers(fn: Any) -> Code:
     if isinstance(fn, CFuncPtr):
         if fn.restype is not ctypes.c_double or list(fn.argtypes or ()) != [ctypes.c_double]:
             raise TypeError(f"fn must have restype c_double and argtypes [c_double], got {fn.restype} and {fn.argtypes}")
-        return Code(plain=ctypes.cast(fn, ctypes.c_void_p).value or 0, owner=fn)
+        address = ctypes.cast(fn, ctypes.c_void_p).value
+        if address is None:
+            raise ValueError("fn must point to a function, got NULL")
+        return Code(plain=address, owner=fn)
     capsule = tuple.__getitem__(fn, 0) if isinstance(fn, tuple) else fn
     name = _capsule_name(capsule)
     if name == b"double (double)":

@@ -8,6 +8,7 @@ fill 1 to 3.
 # pyright: reportMissingTypeStubs=false, reportUnknownLambdaType=false
 
 import inspect
+import math
 from typing import Any
 
 import llvmlite.binding
@@ -320,7 +321,8 @@ def _fill(schedule: Any, start: Any, out: Any, stride: Any = 1) -> Any:
         _require(gap != 0, "stride must not be 0", gap)
         if count > 0:
             room = (_LAST - first) // gap if gap > 0 else first // -gap
-            _require(first >= 0 and count - 1 <= room, "start must keep every step >= 0 and < 2^63", first)
+            _require(first >= 0 and count - 1 <= room, "start must keep every step >= 0 and < 2^63", start)
+        _require(count < 2 or abs(out.strides[0]) >= size, "out must not overlap itself, stride in bytes", out.strides[0])
         if out.strides[0] % size == 0:
             fill(_table(schedule), first, gap, count, out.ctypes.data, out.strides[0] // size)
         else:  # a field of a packed structure
@@ -353,8 +355,10 @@ def _values(schedule: Any, start: Any, stop: Any = None, stride: Any = None, dty
     def impl(schedule: Any, start: Any, stop: Any = None, stride: Any = None, dtype: Any = None, out: Any = None) -> Any:
         if stop is None:
             first, last = np.int64(0), np.int64(start)
+            _require(last >= 0 or start < 0, "stop must be < 2^63", start)
         else:
             first, last = np.int64(start), np.int64(stop)
+            _require(last >= 0 or stop < 0, "stop must be < 2^63", stop)
         gap = np.int64(1) if stride is None else np.int64(stride)
         _require(gap != 0, "stride must not be 0", gap)
         count = len(range(first, last, gap))
@@ -535,6 +539,8 @@ def compiled(fn: Any) -> tuple[int, int, int, int, Any]:
         return inner(u)
 
     def many(u: Any, n: Any, g: Any) -> Any:
+        for k in range(n):  # what stays where g raises, which it must not
+            g[k] = math.nan
         for k in range(n):
             g[k] = inner(u[k])
 

@@ -371,3 +371,41 @@ def test_without_numba_python_functions_are_sampled_or_refused() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
     said = 'shape of a Python function needs numba: pip install "lrkernel[numba]", or sample it: samples=4096'
     assert run.stdout.splitlines() == ["0.625", said]
+
+
+class Power:
+    def __init__(self, power: float):
+        self.power = power
+
+    def g(self, u: float) -> float:
+        return float((1.0 - u) ** self.power)
+
+
+def test_a_bound_method_is_the_function_of_its_object() -> None:
+    lrk.shape(Power(2.0).g, name="bound power", samples=16)
+    with pytest.raises(ValueError, match=r"^name must not be registered for another function, got 'bound power'$"):
+        lrk.shape(Power(3.0).g, name="bound power", samples=16)
+
+
+def test_samples_need_a_function() -> None:
+    with pytest.raises(ValueError, match=r"^samples must not be given without fn, got 16$"):
+        lrk.shape(name="bound power", samples=16)
+
+
+def test_a_sampled_function_may_register_another() -> None:
+    def outer(u: float) -> float:
+        lrk.shape(raised_cosine, name="inner wave", samples=4)
+        return 1.0 - u
+
+    assert lrk.shape(outer, name="outer line", samples=4)(1.0, 0.0, 10)(5) == 0.5
+
+
+def test_constants_of_other_kinds_are_other_functions() -> None:
+    lrk.shape(lambda u: 1.0 - u**3, name="whole power", samples=8)
+    with pytest.raises(ValueError, match=r"^name must not be registered for another function, got 'whole power'$"):
+        lrk.shape(lambda u: 1.0 - u**3.0, name="whole power", samples=8)
+
+
+def test_a_null_pointer() -> None:
+    with pytest.raises(ValueError, match=r"^fn must point to a function, got NULL$"):
+        lrk.shape(ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(0), name="null")

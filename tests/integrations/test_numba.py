@@ -219,6 +219,17 @@ def test_a_wrong_value(name: str, arguments: tuple[Any, ...], message: str) -> N
         compiled[name].py_func(FOUR, *arguments)
 
 
+def test_an_out_that_overlaps_itself() -> None:
+    out = np.lib.stride_tricks.as_strided(np.zeros(8), (3,), (4,))
+    with pytest.raises(ValueError, match=r"^out must not overlap itself, stride in bytes, got 4$"):
+        compiled["fill"](FOUR, 0, out, 1)
+
+
+def test_a_stop_past_int64() -> None:
+    with pytest.raises(ValueError, match=r"^stop must be < 2\^63, got 9223372036854775813$"):
+        compiled["values"](FOUR, 1, np.uint64(2**63 + 5), 1)
+
+
 def test_an_out_of_another_size() -> None:
     def into(schedule: Any, out: Any) -> Any:
         return schedule.values(3, out=out)
