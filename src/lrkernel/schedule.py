@@ -1051,6 +1051,8 @@ def _limits(parts: tuple[Schedule, ...], at: Iterable[Number] | None) -> list[Bo
 
 def _stretched(schedule: Schedule, total: Boundary, length: Boundary) -> Schedule:
     def stretched(time: Boundary) -> Boundary:
+        if time == length:
+            return total  # which a quotient can miss by an ulp
         if type(time) is int and type(total) is int and type(length) is int and time * total % length == 0:
             return time * total // length
         return normal(time * total / length)

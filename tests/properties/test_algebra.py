@@ -461,3 +461,9 @@ def test_stairs_stand_on_exact_multiples() -> None:
         epochs = schedule.by_epoch(n)
         for t in (0, 1, 2, 7, 10, 11, 12, 22, 33, 77, 110, 333333, 666666, 666667, 10**6):
             assert epochs(t) == min(Fraction(t) // Fraction(n), 199), (n, t)
+
+
+def test_a_stretched_schedule_ends_where_it_was_told() -> None:
+    s = lrk.linear(1.0, 0.0, 88.10000000000001).stretch(48768)
+    assert s.length == 48768
+    assert s(48768) == 0.0
