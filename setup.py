@@ -40,6 +40,7 @@ class BuildExt(build_ext):
     def run(self) -> None:
         super().run()
         include = Path(self.get_ext_fullpath("lrkernel._core")).parent / "include"
+        include.mkdir(parents=True, exist_ok=True)
         (include / "lrkernel.c").write_text(
             f"/* lrkernel.c - {', '.join(CORE)} in one file. */\n{in_one_file(CORE, set())}", "utf-8"
         )

@@ -193,7 +193,7 @@ def test_tools_are_pinned_and_what_users_need_is_not() -> None:
 
 def test_the_command_is_declared(wheel_files: dict[str, bytes]) -> None:
     assert wheel_files[f"{NAME}.dist-info/entry_points.txt"].decode().split() == [
-        "[console_scripts]", "lrkernel", "=", "lrkernel.cli:main"
+        "[console_scripts]", "lrkernel", "=", "lrkernel.cli:main", "[numba_extensions]", "init", "=", "lrkernel.jit:register"
     ]  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def test_what_the_loader_takes_and_a_schedule_is_not() -> None:
         (assembled(3, np.frombuffer(TWO.lowered[0], STORED), labels=b"\xff\0\0"), "data must hold labels in UTF-8"),
         (
             assembled(3, np.frombuffer(TWO.lowered[0], STORED), labels=b"a\0b"),
-            "data must hold a label for each of its 3 rows, got 2",
+            "data must hold a label for each of its 3 rows and 0 names, got 2",
         ),
     ]:
         assert lrk._core.broken_rule(data) is None
