@@ -5,13 +5,13 @@
 #include <string.h>
 
 /* A piece is some tables by a run of their steps. It evaluates this many values unless the job is small: setting up a
-   run costs 1 to 2 microseconds, as much as 4,000 values, and the last piece is waited for. Rows that are copied count
-   as work but not as values. */
+   run costs 1 to 2 microseconds, as much as 4,000 values, but the first piece tells whether to share the others, and
+   the last one is waited for. Rows that are copied count as work but not as values. */
 #define LRK_PIECE 131072
-#define LRK_LEAST_PIECE 65536
+#define LRK_LEAST_PIECE 8192
 #define LRK_COPIED_PIECE 32768 /* what other rows are copied from must still be in the second cache ... */
 #define LRK_LEAST_RUN 1024     /* ... and is evaluated in runs of this many steps at least */
-#define LRK_PIECES 2           /* per thread at least, where that leaves pieces large enough: threads differ in speed */
+#define LRK_PIECES 8           /* per thread at least, where that leaves pieces large enough: threads differ in speed */
 #define LRK_LINE 64            /* bytes of a cache line */
 #define LRK_BLOCK 256          /* steps of a block of the kernels */
 
@@ -70,15 +70,20 @@ static void fill_table(const lrk_batch *b, int64_t table, int64_t step, int64_t 
     while (++row < end) copy_row(b, from, row_of(b, *row, step), n);
 }
 
-static void fill_piece(const void *shared, int64_t piece)
+/* Neighbours at once, but for copies, which the second cache would lose. */
+static void fill_pieces(const void *shared, int64_t piece, int64_t end)
 {
     const lrk_job *job = shared;
     const lrk_batch *b = job->batch;
-    const int64_t cut = piece % job->cuts, table = piece / job->cuts * job->tables;
-    const int64_t from = cut == 0 ? 0 : cut * job->run - job->skew;
-    const int64_t to = cut == job->cuts - 1 ? b->count : (cut + 1) * job->run - job->skew;
-    const int64_t last = table + job->tables < b->table_count ? table + job->tables : b->table_count;
-    for (int64_t k = table; k < last; ++k) fill_table(b, k, from, to - from);
+    for (int64_t next; piece < end; piece = next) {
+        const int64_t cut = piece % job->cuts, table = piece / job->cuts * job->tables;
+        const int64_t left = b->first != NULL ? 1 : job->cuts - cut, run = left < end - piece ? left : end - piece;
+        const int64_t from = cut == 0 ? 0 : cut * job->run - job->skew;
+        const int64_t to = cut + run == job->cuts ? b->count : (cut + run) * job->run - job->skew;
+        const int64_t last = table + job->tables < b->table_count ? table + job->tables : b->table_count;
+        for (int64_t k = table; k < last; ++k) fill_table(b, k, from, to - from);
+        next = piece + run;
+    }
 }
 
 static int64_t between(int64_t low, int64_t x, int64_t high)
@@ -89,7 +94,7 @@ static int64_t between(int64_t low, int64_t x, int64_t high)
 /* Values to evaluate per piece. */
 static int64_t piece_size(const lrk_batch *b, int threads)
 {
-    const int64_t steps = b->count / threads / LRK_PIECES, tables = b->table_count;
+    const int64_t tables = b->table_count, steps = threads == 1 ? LRK_PIECE : b->count / threads / LRK_PIECES;
     const int64_t fair = (steps < LRK_PIECE ? tables * steps : LRK_PIECE) / LRK_BLOCK * LRK_BLOCK;
     if (b->first == NULL) return between(LRK_LEAST_PIECE, fair, LRK_PIECE);
     const int64_t least = LRK_LEAST_PIECE / (b->first[tables] / tables);
@@ -118,5 +123,5 @@ void lrk_fill_batch(const lrk_batch *batch, int threads)
             job.tables = size / batch->count;
         }
     }
-    lrk_share(fill_piece, &job, (batch->table_count + job.tables - 1) / job.tables * job.cuts, threads);
+    lrk_share(fill_pieces, &job, (batch->table_count + job.tables - 1) / job.tables * job.cuts, threads);
 }

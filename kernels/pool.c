@@ -8,6 +8,14 @@
 
 #include <fenv.h>
 
+/* Nanoseconds of work that are worth sharing. Waking a thread that sleeps, waiting for its last piece and fetching what
+   it wrote cost two threads 40 to 60 microseconds: of 100,000 values of any shape but powers they took 1.4 to 1.7 times
+   the time of one, of 333,333 0.9 (a cosine) to 2.3 (a constant). How much work there is shows only as it is done: a
+   constant takes 0.2 ns per value, a shuffled step 10, a function of the user's own anything. */
+#ifndef LRK_WORTH_WAKING
+#define LRK_WORTH_WAKING 200e3
+#endif
+
 /* ---- the system's threads behind a few functions ---- */
 
 #ifdef _WIN32
@@ -60,11 +68,20 @@ static int start_thread(void)
 
 static const int survives_fork = 1;
 
+static double nanoseconds(void)
+{
+    LARGE_INTEGER now, second;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&second);
+    return 1e9 * (double)now.QuadPart / (double)second.QuadPart;
+}
+
 #else
 
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <time.h>
 
 typedef pthread_mutex_t lrk_lock;
 typedef pthread_cond_t lrk_signal;
@@ -135,6 +152,13 @@ static void empty_pool(void);
 
 static int survives_fork;
 
+static double nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
+}
+
 /* When the library is loaded: at the first job another thread may fork before it is done, with the lock held for ever
    after. */
 __attribute__((constructor)) static void expect_forks(void)
@@ -183,7 +207,7 @@ static void take_pieces(void)
     while (pool.next < pool.pieces) {
         const int64_t piece = pool.next++;
         release(&pool.lock);
-        pool.work(pool.job, piece);
+        pool.work(pool.job, piece, piece + 1);
         hold(&pool.lock);
     }
 }
@@ -213,14 +237,14 @@ static int claim(void)
     return free;
 }
 
-static void share_out(lrk_work *work, const void *job, int64_t pieces, int helpers)
+static void share_out(lrk_work *work, const void *job, int64_t from, int64_t pieces, int helpers)
 {
     hold(&pool.lock);
     while (pool.workers < helpers && survives_fork && start_thread()) pool.workers += 1;
     if (helpers > pool.workers) helpers = pool.workers;
     pool.work = work;
     pool.job = job;
-    pool.next = 0;
+    pool.next = from;
     pool.pieces = pieces;
     pool.seats = helpers;
     fegetenv(&pool.arithmetic);
@@ -232,12 +256,31 @@ static void share_out(lrk_work *work, const void *job, int64_t pieces, int helpe
     release(&pool.lock);
 }
 
+/* How many pieces the caller does before the time that is left is worth sharing, all if it never is. One, then as many
+   as make four times those done: a run of pieces is one call, and a job that is not shared shall cost as one that is
+   not cut. */
+static int64_t begin_alone(lrk_work *work, const void *job, int64_t pieces)
+{
+    const double begun = nanoseconds();
+    int64_t done = 0;
+    do {
+        const int64_t to = done == 0 ? 1 : done < pieces / 4 ? 4 * done : pieces;
+        work(job, done, to);
+        done = to;
+    } while (done < pieces && (nanoseconds() - begun) * (double)(pieces - done) < LRK_WORTH_WAKING * (double)done);
+    return done;
+}
+
 void lrk_share(lrk_work *work, const void *job, int64_t pieces, int threads)
 {
-    if (threads > pieces) threads = (int)pieces;
-    if (threads > 1 && claim()) {
-        share_out(work, job, pieces, threads - 1);
-    } else {
-        for (int64_t piece = 0; piece < pieces; ++piece) work(job, piece);
+    int64_t done = 0;
+    if (threads > 1 && pieces > 1) {
+        done = begin_alone(work, job, pieces);
+        if (threads > pieces - done) threads = (int)(pieces - done);
+        if (threads > 1 && claim()) {
+            share_out(work, job, done, pieces, threads - 1);
+            return;
+        }
     }
+    if (done < pieces) work(job, done, pieces);
 }

@@ -4,10 +4,12 @@
 
 #include <stdint.h>
 
-typedef void lrk_work(const void *job, int64_t piece);
+/* The pieces `from` to before `to`. */
+typedef void lrk_work(const void *job, int64_t from, int64_t to);
 
-/* Calls work(job, 0), ..., work(job, pieces - 1), each once and in any order, on at most `threads` threads of which the
-   caller is one, and returns when all are done. `work` must not come back here.
+/* Has the pieces 0 to pieces - 1 done, each once and in any order, on at most `threads` threads of which the caller is
+   one, and returns when all are. The caller begins alone, by some pieces at a time, and shares what is left only where
+   the time that it took so far says that waking others pays. `work` must not come back here.
 
    The pool serves one caller at a time: others, from whatever thread, do their work alone meanwhile. Where the system
    gives no more threads, it is done by those there are. A forked child begins with an empty pool. */

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MAX_THREADS = 1024
 MOST_VALUES = 2**59  # NumPy's own limit is 2^63 bytes
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
-THREADS_FROM = 1 << 17  # values; below, there are no two pieces worth dividing
+THREADS_FROM = 1 << 15  # values; below, hardly any takes as long as pool.c finds worth sharing
 STEPS = (np.dtype(np.int64), np.dtype(np.int32))  # read as they are
 
 ID = {shape.name: shape.id for shape in SHAPES}

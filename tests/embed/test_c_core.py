@@ -16,6 +16,7 @@ KERNELS = ROOT / "kernels"
 HERE = Path(__file__).parent
 CORE = ["-std=c11", "-ffp-contract=off", f"-I{KERNELS}", f"-I{lrk.get_include()}"]
 STRICT = ["-Wall", "-Wextra", "-Werror"]
+ALWAYS = ["-DLRK_WORTH_WAKING=0"]  # threads share every job that has pieces
 
 
 def compiler() -> str:
@@ -65,12 +66,13 @@ def test_every_shape_level_length_stride_and_gap_under_the_sanitisers(tmp_path: 
 
 
 def test_threads_race_for_nothing(tmp_path: Path) -> None:
-    checked = compiled(tmp_path, *CORE, *STRICT, "-O1", "-g", "-fsanitize=thread", *THREADS)
+    checked = compiled(tmp_path, *CORE, *STRICT, *ALWAYS, "-O1", "-g", "-fsanitize=thread", *THREADS)
     assert output(checked, "20", "no forks", TSAN_OPTIONS="halt_on_error=1") == "4 callers, 20 rounds: all bits equal\n"
 
 
-def test_threads_survive_forks(tmp_path: Path) -> None:
-    program = compiled(tmp_path, *CORE, *STRICT, "-O2", *THREADS)
+@pytest.mark.parametrize("shared", [[], ALWAYS])
+def test_threads_survive_forks(tmp_path: Path, shared: list[str]) -> None:
+    program = compiled(tmp_path, *CORE, *STRICT, *shared, "-O2", *THREADS)
     assert output(program, "20") == "4 callers, 20 rounds: all bits equal\n"
 
 

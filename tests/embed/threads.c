@@ -68,18 +68,37 @@ static void check_batch(double *out, int64_t count, int threads)
                 out[row * count + j] == lrk_at(tables + table_of_row[row], 3 + j), "a batch has the bits of lrk_at");
 }
 
-static void count_piece(const void *job, int64_t piece)
+static void count_pieces(const void *job, int64_t from, int64_t to)
 {
     int *const *runs = job;
-    (*runs)[piece] += 1;
+    for (; from < to; ++from) (*runs)[from] += 1;
 }
 
 static void check_pieces(int pieces, int threads)
 {
     int runs[100] = {0}, *shared = runs;
-    lrk_share(count_piece, &shared, pieces, threads);
+    lrk_share(count_pieces, &shared, pieces, threads);
     for (int k = 0; k < 100; ++k) require(runs[k] == (k < pieces), "every piece runs once");
 }
+
+#ifndef LRK_WORTH_WAKING /* as shipped */
+static void see_who(const void *caller, int64_t from, int64_t to)
+{
+    (void)from;
+    (void)to;
+    require(pthread_equal(pthread_self(), *(const pthread_t *)caller), "a short job wakes nobody");
+}
+
+static void check_short(void)
+{
+    const pthread_t self = pthread_self();
+    lrk_share(see_who, &self, 4, 2);
+}
+#else
+static void check_short(void)
+{
+}
+#endif
 
 /* As the compiled module asks; whether the value was there. */
 static int ask(lrk_asked *asked, const lrk_table *table, int64_t step)
@@ -183,6 +202,7 @@ int main(int argc, char **argv)
     require(out != NULL, "memory");
     make_tables();
     check_ahead();
+    check_short();
     require(lrk_ahead_keep(&shared_asked, &shared_block), "a table keeps a block");
     check_all(11, out);
     if (forks) fork_and_call(out);

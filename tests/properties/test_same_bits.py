@@ -305,7 +305,7 @@ def test_huge_spans(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", EXAMPLES)
 def test_threads_share_long_runs(expression: str) -> None:
-    """Long enough that the work is really divided; None picks by itself."""
+    """Long enough to be cut into pieces; None picks by itself."""
     schedule = eval(expression, vars(lrk).copy())
     n = 200_003
     want = schedule.values(7, 7 + n, threads=1).view(np.uint64)

@@ -240,7 +240,7 @@ def work(task):
 if __name__ == "__main__":
     # CPython 3.12 and later warn whenever a process with threads forks; that this goes well is what is tested.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-    CURVE.values(300_000, threads=3)
+    CURVE.values(4_000_000, threads=3)
     context = multiprocessing.get_context(sys.argv[1])
     with context.Pool(2) as pool:
         tasks = [(CURVE, start, threads) for start in (0, 70_000) for threads in (1, 2, 3)]

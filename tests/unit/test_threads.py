@@ -15,7 +15,7 @@ import pytest
 import lrkernel as lrk
 from lrkernel import schedule as module
 
-CURVE = lrk.warmup_cosine(1e-3, 1000, 300_000)
+CURVE = lrk.warmup_cosine(1e-3, 1000, 300_000) * lrk.polynomial(1.0, 0.5, 350_000, power=2.7)  # a millisecond: worth sharing
 N = 400_003
 WANT = CURVE.values(N, threads=1).tobytes()
 
@@ -118,10 +118,10 @@ def test_schedulers_of_one_schedule_at_different_steps() -> None:
 def test_a_forked_child_has_threads_of_its_own() -> None:
     code = """
 import os, lrkernel as lrk
-curve = lrk.cosine(1.0, 0.0, 400_000)
-want = curve.values(400_000, threads=3).tobytes()
+curve = lrk.cosine(1.0, 0.0, 4_000_000)
+want = curve.values(4_000_000, threads=3).tobytes()
 child = os.fork()
-same = curve.values(400_000, threads=2).tobytes() == want
+same = curve.values(4_000_000, threads=2).tobytes() == want
 if child == 0:
     os._exit(0 if same else 7)
 print(same, os.waitpid(child, 0)[1])
@@ -134,8 +134,8 @@ def test_a_process_ends_while_threads_sleep_or_work() -> None:
 import threading, lrkernel as lrk
 def work():
     while True:
-        lrk.linear(1.0, 0.0, 500_000).values(500_000, threads=2)
-lrk.linear(1.0, 0.0, 500_000).values(500_000, threads=3)
+        lrk.linear(1.0, 0.0, 4_000_000).values(4_000_000, threads=2)
+lrk.linear(1.0, 0.0, 4_000_000).values(4_000_000, threads=3)
 threading.Thread(target=work, daemon=True).start()
 print("end")
 """
@@ -146,7 +146,7 @@ print("end")
 def test_sleeping_threads_cost_nothing() -> None:
     code = """
 import time, lrkernel as lrk
-lrk.linear(1.0, 0.0, 500_000).values(500_000, threads=4)
+lrk.linear(1.0, 0.0, 4_000_000).values(4_000_000, threads=4)
 before = time.process_time()
 time.sleep(0.5)
 print(time.process_time() - before < 0.05)
