@@ -3,6 +3,7 @@
    Usage: instructions LEVEL FILE... A FILE is a curve as instructions.py writes it: five int64 (steps to fill, steps to
    ask for, root, rows, values), the rows, the values, the steps to ask for three times: shuffled, in runs, in order.
    Each count ends with a dump "FILE, way". Exit status 3 where the level does not run. */
+#include "ahead.h"
 #include "batch.h"
 
 #include <stdio.h>
@@ -76,6 +77,35 @@ static void fill_batch(const lrk_table *table, int64_t steps, double *out)
     lrk_fill_batch(&batch, 1);
 }
 
+/* The memo, made anew, lies behind the values. */
+static void gather_with_memo(const lrk_table *table, const int64_t *steps, int64_t calls, double *out)
+{
+    const lrk_order order = {steps, calls, sizeof *steps};
+    lrk_extent extent;
+    const int made = lrk_memo_bytes(table, &order, &extent) != 0;
+    lrk_gather_with(table, made ? lrk_memo_make(table, calls, extent, out + calls) : NULL, &order, out);
+}
+
+static void ask_cursor(const lrk_table *table, const int64_t *steps, int64_t calls, double *out)
+{
+    lrk_cursor cursor;
+    lrk_cursor_begin(&cursor, table);
+    for (int64_t j = 0; j < calls; ++j) out[j] = lrk_cursor_at(&cursor, steps == NULL ? j : steps[j]);
+}
+
+/* As the compiled module does. */
+static void ask_ahead(const lrk_table *table, int64_t calls, double *out)
+{
+    static lrk_ahead ahead;
+    lrk_asked asked = {.since = 0};
+    lrk_ahead_keep(&asked, &ahead);
+    for (int64_t j = 0; j < calls; ++j) {
+        if (lrk_ahead_has(&asked, j, out + j)) continue;
+        if (lrk_ahead_wanted(&asked, j)) lrk_ahead_fill(&asked, table, j);
+        out[j] = lrk_at(table, j);
+    }
+}
+
 static void count(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -110,6 +140,10 @@ static void count(const char *path)
     COUNTED("shuffled", lrk_gather(&table, shuffled, calls, out));
     COUNTED("runs", lrk_gather(&table, runs, calls, out));
     COUNTED("in order", lrk_gather(&table, ordered, calls, out));
+    COUNTED("memo", gather_with_memo(&table, shuffled, calls, out));
+    COUNTED("cursor", ask_cursor(&table, NULL, calls, out));
+    COUNTED("cursor jumping", ask_cursor(&table, shuffled, calls, out));
+    COUNTED("ahead", ask_ahead(&table, calls, out));
     COUNTED("one by one", for (int64_t j = 0; j < calls; ++j) out[j] = lrk_at(&table, shuffled[j]));
     free(head);
     free(segments);

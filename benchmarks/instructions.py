@@ -41,7 +41,8 @@ WAYS = {
     "float32": STEPS,
     "strided output": STEPS,
     "batch": 4 * STEPS,
-    **dict.fromkeys(("strided steps", "backwards", "shuffled", "runs", "in order", "one by one"), CALLS),
+    **dict.fromkeys(("strided steps", "backwards", "shuffled", "runs", "in order"), CALLS),
+    **dict.fromkeys(("memo", "cursor", "cursor jumping", "ahead", "one by one"), CALLS),
 }  # the values that each asks for
 SLOWER = "-fno-tree-vectorize"
 
