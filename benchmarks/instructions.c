@@ -82,7 +82,7 @@ static void gather_with_memo(const lrk_table *table, const int64_t *steps, int64
 {
     const lrk_order order = {steps, calls, sizeof *steps};
     lrk_extent extent;
-    const int made = lrk_memo_bytes(table, &order, &extent) != 0;
+    const int made = lrk_extent_of(&order, &extent) && lrk_memo_bytes(table, calls, extent) != 0;
     lrk_gather_with(table, made ? lrk_memo_make(table, calls, extent, out + calls) : NULL, &order, out);
 }
 

@@ -80,7 +80,8 @@ cdef extern from "gather.h" nogil:
         int size
     ctypedef struct lrk_extent:
         pass
-    int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order, lrk_extent *extent)
+    bint lrk_extent_of(const lrk_order *order, lrk_extent *extent)
+    int64_t lrk_memo_bytes(const lrk_table *table, int64_t count, lrk_extent extent)
     const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent extent, void *bytes)
 
 cdef extern from "lrkernel_capi.h":
@@ -103,7 +104,7 @@ cdef extern from "batch.h" nogil:
         const int64_t *first
         const int64_t *rows
         const lrk_order *order
-        const lrk_memo *memo
+        const lrk_memo *const *memos
         int *negative
         int64_t start
         int64_t stride
@@ -146,6 +147,7 @@ LEVELS = tuple(lrk_level_name(level).decode() for level in range(lrk_level_count
 SEGMENT_BYTES = sizeof(lrk_segment)
 MAX_DEPTH = LRK_MAX_DEPTH - 1
 
+cdef int64_t MEMOS = 1 << 25  # bytes: more than the last cache holds
 cdef Py_ssize_t SHAPE_COUNT = len(SHAPES)
 cdef int32_t HOLD = next(shape.id for shape in SHAPES if shape.name == "hold")
 
@@ -312,10 +314,7 @@ cdef class Table:
         cdef lrk_table table = _table(self)
         cdef lrk_order order
         cdef lrk_batch batch
-        cdef void *memo = NULL
-        cdef int64_t size
         cdef int negative = 0
-        cdef lrk_extent extent
         if out.shape[0] != steps.shape[0]:
             raise ValueError(f"out must have {steps.shape[0]} values, got {out.shape[0]}")
         if out.shape[0]:
@@ -326,13 +325,7 @@ cdef class Table:
             batch.order = &order
             batch.negative = &negative
             with nogil:
-                size = lrk_memo_bytes(&table, &order, &extent)
-                if size:
-                    memo = malloc(size)
-                if memo != NULL:  # slower without it, no more
-                    batch.memo = lrk_memo_make(&table, order.count, extent, memo)
-                lrk_fill_batch(&batch, threads)
-                free(memo)
+                _gather_batch(&batch, threads)
         return negative == 0
 
     def _segment_bytes(self):
@@ -435,7 +428,7 @@ cdef lrk_batch _batch(
     batch.table_count = table_count
     batch.first = batch.rows = NULL
     batch.order = NULL
-    batch.memo = NULL
+    batch.memos = NULL
     batch.negative = NULL
     batch.start = start
     batch.stride = stride
@@ -445,6 +438,41 @@ cdef lrk_batch _batch(
     batch.gap = step_bytes // <Py_ssize_t> size
     batch.size = size
     return batch
+
+
+cdef void _gather_batch(const lrk_batch *whole, int threads) noexcept nogil:
+    """Steps in any order, with memos of as many tables at a time as some memory holds; slower without them, no more."""
+    cdef lrk_batch batch = whole[0]
+    cdef lrk_extent extent
+    cdef const lrk_memo *memos[64]
+    cdef void *memory
+    cdef int64_t first = 0, k, size, used, left
+    if not lrk_extent_of(batch.order, &extent):
+        lrk_fill_batch(&batch, threads)
+        return
+    batch.memos = memos
+    while first < whole.table_count:
+        left = whole.table_count - first
+        used = k = 0
+        while k < left and k < 64 and used < MEMOS:
+            memos[k] = NULL
+            size = lrk_memo_bytes(whole.tables + first + k, batch.order.count, extent)
+            memory = malloc(size) if size else NULL
+            if memory != NULL:
+                memos[k] = lrk_memo_make(whole.tables + first + k, batch.order.count, extent, memory)
+            used += size
+            k += 1
+        batch.tables = whole.tables + first
+        batch.table_count = k
+        if whole.first == NULL:
+            batch.out = <char *> whole.out + first * whole.row_gap * <int64_t> whole.size
+        else:
+            batch.first = whole.first + first
+        lrk_fill_batch(&batch, threads)
+        first += k
+        while k:
+            k -= 1
+            free(<void *> memos[k])
 
 
 cdef int _set_row(Table self, Py_ssize_t index, object row, Py_ssize_t *offset, int64_t *values_offset) except -1:
@@ -738,7 +766,7 @@ cdef class Rows:
             batch.order = &order
             batch.negative = &negative
             with nogil:
-                lrk_fill_batch(&batch, threads)
+                _gather_batch(&batch, threads)
 
     cdef int check(self, Py_ssize_t rows) except -1:
         if rows != len(self.tables):

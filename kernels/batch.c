@@ -36,11 +36,13 @@ static void raise_flag(int *flag)
 #endif
 }
 
-static void fill_row(const lrk_batch *b, const lrk_table *table, int64_t step, int64_t n, void *out)
+static void fill_row(const lrk_batch *b, int64_t index, int64_t step, int64_t n, void *out)
 {
+    const lrk_table *table = b->tables + index;
     if (b->order != NULL) {
+        const lrk_memo *memo = b->memos == NULL ? NULL : b->memos[index];
         const lrk_order part = {(const char *)b->order->steps + step * b->order->size, n, b->order->size};
-        if (!lrk_gather_with(table, b->memo, &part, out)) raise_flag(b->negative);
+        if (!lrk_gather_with(table, memo, &part, out)) raise_flag(b->negative);
     } else if (b->size == sizeof(double)) {
         lrk_fill(table, b->start + step * b->stride, b->stride, n, out, b->gap);
     } else {
@@ -61,12 +63,12 @@ static void copy_row(const lrk_batch *b, const char *from, char *to, int64_t n)
 static void fill_table(const lrk_batch *b, int64_t table, int64_t step, int64_t n)
 {
     if (b->first == NULL) {
-        fill_row(b, b->tables + table, step, n, row_of(b, table, step));
+        fill_row(b, table, step, n, row_of(b, table, step));
         return;
     }
     const int64_t *row = b->rows + b->first[table], *end = b->rows + b->first[table + 1];
     const char *from = row_of(b, *row, step);
-    fill_row(b, b->tables + table, step, n, row_of(b, *row, step));
+    fill_row(b, table, step, n, row_of(b, *row, step));
     while (++row < end) copy_row(b, from, row_of(b, *row, step), n);
 }
 
@@ -97,7 +99,7 @@ static int64_t piece_size(const lrk_batch *b, int threads)
     const int64_t tables = b->table_count, steps = threads == 1 ? LRK_PIECE : b->count / threads / LRK_PIECES;
     const int64_t fair = (steps < LRK_PIECE ? tables * steps : LRK_PIECE) / LRK_BLOCK * LRK_BLOCK;
     if (b->first == NULL) return between(LRK_LEAST_PIECE, fair, LRK_PIECE);
-    const int64_t least = LRK_LEAST_PIECE / (b->first[tables] / tables);
+    const int64_t least = LRK_LEAST_PIECE / ((b->first[tables] - b->first[0]) / tables);
     return between(least < LRK_LEAST_RUN ? LRK_LEAST_RUN : least, fair, LRK_COPIED_PIECE);
 }
 

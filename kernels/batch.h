@@ -13,8 +13,8 @@ typedef struct lrk_batch {
         *first; /* table k is that of the rows rows[first[k]], ..., rows[first[k + 1] - 1] of the output, one at */
     const int64_t *rows;    /* least; both NULL: table k is that of row k */
     const lrk_order *order; /* the steps in any order, for which `size` is that of a double; or NULL: start, stride */
-    const lrk_memo *memo;   /* of the only table, or NULL */
-    int *negative;          /* becomes 1 where a step in any order is negative: then some values may be written */
+    const lrk_memo *const *memos; /* of each table, or NULL, and so may all be */
+    int *negative;                /* becomes 1 where a step in any order is negative: then some values may be written */
     int64_t start, stride;
     int64_t count; /* of the steps */
     void *out;

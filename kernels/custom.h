@@ -89,20 +89,25 @@ static double custom_called(const lrk_segment *s, const lrk_steps *past)
     return lrk_custom_value(s, u, lrk_custom_call(&lrk_functions[(int32_t)s->k[CUSTOM_FUNCTION]].function, u));
 }
 
-/* Those of n <= LRK_CUSTOM_RUN steps. */
-static void custom_run(const lrk_segment *segment, const lrk_steps *from, int32_t n, double *restrict out)
+/* Those of n steps. */
+static void custom_values(const lrk_segment *segment, const double *restrict u, int32_t n, double *restrict out)
 {
-    double u[LRK_CUSTOM_RUN];
     const lrk_segment s = *segment;
-    const lrk_steps past = *from;
     const lrk_function *f = &lrk_functions[(int32_t)s.k[CUSTOM_FUNCTION]].function;
-    for (int32_t j = 0; j < n; ++j) u[j] = lrk_custom_u(&s, &past, (double)j);
     if (f->many != NULL) {
         f->many(u, n, out);
     } else {
         for (int32_t j = 0; j < n; ++j) out[j] = lrk_custom_call(f, u[j]);
     }
     for (int32_t j = 0; j < n; ++j) out[j] = lrk_custom_value(&s, u[j], out[j]);
+}
+
+/* Those of n <= LRK_CUSTOM_RUN steps in a row. */
+static void custom_run(const lrk_segment *s, const lrk_steps *past, int32_t n, double *restrict out)
+{
+    double u[LRK_CUSTOM_RUN];
+    for (int32_t j = 0; j < n; ++j) u[j] = lrk_custom_u(s, past, (double)j);
+    custom_values(s, u, n, out);
 }
 
 #endif

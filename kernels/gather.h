@@ -20,10 +20,13 @@ typedef struct lrk_extent {
     int64_t low, high;
 } lrk_extent;
 
-/* 0 where these steps do not gain by one. */
-int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order, lrk_extent *extent);
+/* 0 where no memo helps these steps: they are few, a plain range, or no steps. */
+int lrk_extent_of(const lrk_order *order, lrk_extent *extent);
 
-/* Makes it for as many steps in so many bytes, aligned as a double. */
+/* What a memo of a table takes for `count` such steps; 0 where they do not gain by one. */
+int64_t lrk_memo_bytes(const lrk_table *table, int64_t count, lrk_extent extent);
+
+/* Makes it in so many bytes, aligned as a double. */
 const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent extent, void *bytes);
 
 /* The values of all steps, with a memo of this table or NULL; it may be of other steps. Returns 1, or 0 where a step is

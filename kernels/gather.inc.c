@@ -115,6 +115,18 @@ static void gather_blocks(
     gather_alone(g, s, place, steps, alone, lone, out);
 }
 
+/* By calls of many, where the function takes them. */
+static void gather_called(
+    const lrk_segment *s, const lrk_place *place, const int64_t *steps, int32_t n, double *restrict out)
+{
+    double u[LRK_TILE];
+    for (int32_t j = 0; j < n; ++j) {
+        const lrk_steps past = past_steps(place, steps[j]);
+        u[j] = lrk_custom_u(s, &past, 0.0);
+    }
+    custom_values(s, u, n, out);
+}
+
 /* The row of a memo, where it has the steps `low` to `high`. */
 static const lrk_memo_row *remembered(const lrk_gather_state *g, const lrk_segment *s, int64_t low, int64_t high)
 {
@@ -211,6 +223,8 @@ static void gather_own(
         gather_blocks(g, s, place, steps, n, out);
     } else if (period > 0) {
         gather_whole(g, s, period, steps, n, out);
+    } else if (kind == CALLED) {
+        gather_called(s, place, steps, n, out);
     } else {
         for (int32_t j = 0; j < n; ++j) out[j] = row_at(g->fill.table, s, place, steps[j]);
     }
@@ -488,10 +502,12 @@ static int64_t step_of(const lrk_order *order, int64_t j)
                                                : ((const int64_t *)order->steps)[j];
 }
 
-/* Where the steps lie, from some of them: those that lie elsewhere only take longer. 0 where a memo does not do. */
-static int find_extent(const lrk_order *order, lrk_extent *extent)
+/* From some of them: those that lie elsewhere only take longer. */
+int lrk_extent_of(const lrk_order *order, lrk_extent *extent)
 {
+    if (order->count < LRK_SAMPLES) return 0;
     int64_t low = step_of(order, order->count - 1), high = low;
+    if ((uint64_t)low - (uint64_t)step_of(order, 0) == (uint64_t)order->count - 1) return 0; /* a plain range */
     for (int64_t j = 0; j < order->count; j += order->count / LRK_SAMPLES + 1) {
         const int64_t step = step_of(order, j);
         low = step < low ? step : low;
@@ -517,14 +533,11 @@ static int64_t head_bytes(int64_t rows)
     return (int64_t)sizeof(lrk_memo) + rows * (int64_t)sizeof(lrk_memo_row) + LRK_LINE_OF;
 }
 
-int64_t lrk_memo_bytes(const lrk_table *table, const lrk_order *order, lrk_extent *extent)
+int64_t lrk_memo_bytes(const lrk_table *table, int64_t count, lrk_extent extent)
 {
-    const int64_t n = order->count;
     lrk_plan p = {.table = table};
-    if (n < LRK_SAMPLES || n < table->root) return 0;
-    if ((uint64_t)step_of(order, n - 1) - (uint64_t)step_of(order, 0) == (uint64_t)n - 1) return 0; /* a plain range */
-    if (!find_extent(order, extent)) return 0;
-    plan_extent(&p, n, *extent);
+    if (count < table->root) return 0;
+    plan_extent(&p, count, extent);
     return p.used == 0 ? 0 : head_bytes(p.rows) + p.used * (int64_t)sizeof(double);
 }
 

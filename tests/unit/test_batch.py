@@ -162,6 +162,17 @@ def test_equal_schedules_are_evaluated_once() -> None:
         assert [row.tobytes() for row in many] == [schedule.values(150_001).tobytes() for schedule in alike]
 
 
+def test_many_rows_in_any_order() -> None:
+    """Enough steps for memos, which equal rows share, of more tables than have theirs at one time."""
+    cosines = [lrk.warmup_cosine(1e-3 * k, 100 + k, 9000 + 7 * k) for k in range(1, 71)]
+    powers = [lrk.polynomial(1e-3, 0.0, 9000, power=0.5 + k) for k in range(3)]
+    rows = [*cosines, *powers, *cosines[:3], *powers, lrk.linear(1.0, 0.0, 9000)]
+    steps = np.random.default_rng(4).integers(0, 10_000, 5000)
+    for batch in (lrk.ScheduleBatch(rows), lrk.ScheduleBatch(cosines)):
+        want = np.stack([schedule.values(10_000) for schedule in batch])
+        assert batch(steps).tobytes() == np.ascontiguousarray(want[:, steps]).tobytes()
+
+
 def test_memory_does_not_grow_with_the_steps() -> None:
     small, large = (lrk.sweep(lrk.wsd, peak=[0.1, 0.2], warmup=n, stable=n, decay=n) for n in (10, 10**12))
     assert [s.segments.nbytes for s in small] == [s.segments.nbytes for s in large]
