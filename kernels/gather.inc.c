@@ -3,14 +3,21 @@
    Steps go through in tiles. Each row of the schedule that a tile meets passes over it once: straight lines and
    constants compute a value for all steps and keep those of their own; other rows list their own first, unless these
    are most of the tile. A row of blocks needs the anchors of the blocks: those of shuffled steps are in the memo,
-   those of sorted steps follow each other and are computed as they come, in whole vectors.
+   those of sorted steps follow each other and are computed as they come, in whole vectors. Several rows of cosines go
+   through as one: each marks where its steps have their records, and these are joined once.
 
    Measured at x86-64-v3 with 512 KiB of L2, a busy machine, one thread, 1e7 shuffled int64 steps, best CPU time in
    ns per step: copying them 0.8 to 0.9, a line and a hold 2.0, wsd with lines 2.4 to 2.6, with a cosine 4.5, with
-   1-sqrt 5.9, warmup_cosine 5.8, two lines and two cosines 9. Of 1e6 steps of warmup_cosine, whose records are in
-   L2, 4.4: extent and doubles 0.4, the line 0.75, finding and joining records 2.5, giving 0.3, holding 0.25. So
-   three times the copy is within reach of rows without blocks alone; one row of blocks takes as much by its loads of
-   records.
+   1-sqrt 5.9, warmup_cosine 5.8, two lines and two cosines 5.6 (a list for each cosine: 8.9), four and four 8.0
+   (13.6). Of 1e6 steps of warmup_cosine, whose records are in L2, 4.4: extent and doubles 0.4, the line 0.75, finding
+   and joining records 2.5, giving 0.3, holding 0.25.
+
+   The floor of a cosine: a loop of its own for one row whose first step is 0, without a check, a row to find or an end,
+   that loads the step, half a line of records and two doubles of the table, joins them and stores the value, takes 2.6
+   to 2.8 (3.3 to 4.2 without asking ahead), and 1.8 to 2.0 where it only loads one double of the record: two and three
+   times the copy. Rows of blocks reach three times the copy by that loop alone. The two lines and two cosines take 50
+   instructions per step: 17 join, 13 are the lines, 9 find the records, 4 convert and look for the extent; those of
+   three copies' time are 25.
 
    What did not help: a table of all values, 80 MB, from which steps only pick (10.5 to 23 ns in that loop alone);
    AVX2's gathers of records (2.7 to 5.6 where scalar loads took 1.4 to 2.7); sorting the tile by row (4.5 where a
@@ -116,7 +123,7 @@ static void gather_blocks(
 }
 
 /* By calls of many, where the function takes them. */
-static void gather_called(
+static LRK_APART void gather_called(
     const lrk_segment *s, const lrk_place *place, const int64_t *steps, int32_t n, double *restrict out)
 {
     double u[LRK_TILE];
@@ -143,7 +150,7 @@ static void gather_records(
 {
     uint32_t block[LRK_TILE + LRK_LOOKAHEAD] = {0}, inside[LRK_TILE];
     g->code->spots(row, steps, n, block, inside);
-    g->code->records[row->kind](row, block, inside, n, out);
+    g->code->records[row->kind](row->records, row->inside, block, inside, n, out);
     if (!row->alone) return;
     int32_t alone[LRK_TILE], lone = 0;
     for (int32_t j = 0; j < n; ++j) {
@@ -263,6 +270,42 @@ static void gather_row(
     }
 }
 
+/* The rows of a tile that have joined records, by bits, and those records. */
+static unsigned joined_rows(
+    const lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, int64_t low, int64_t high,
+    const lrk_memo_row **found)
+{
+    unsigned joined = 0;
+    for (int k = 0; k < count; ++k) {
+        const int64_t least = low > rows[k].first ? low : rows[k].first, most = high < ends[k] ? high : ends[k] - 1;
+        found[k] = kinds[rows[k].shape] == TABLE ? remembered(g, rows + k, least, most) : NULL;
+        if (found[k] != NULL) joined |= 1u << k;
+    }
+    return joined;
+}
+
+/* All of these rows at once; the steps of others get something, too. */
+static void gather_joined(
+    lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, const lrk_memo_row *const *found,
+    int64_t low, const double *x, int32_t n, double *restrict out)
+{
+    uint32_t block[LRK_TILE + LRK_LOOKAHEAD] = {0}, inside[LRK_TILE] = {0};
+    const double *data = g->memo->data;
+    for (int k = 0; k < count; ++k) {
+        const lrk_memo_row *row = found[k];
+        if (row == NULL) continue;
+        const double one = row->sign * ((double)rows[k].first - row->from);
+        const double other = row->sign * ((double)(ends[k] - 1) - row->from);
+        const double least = one < other ? one : other, most = one < other ? other : one;
+        g->code->join_spots(
+            g->memo, row, least > 0.0 ? least : 0.0, most < row->last ? most : row->last, x, n, block, inside);
+    }
+    g->code->records[LRK_JOINED](data, data, block, inside, n, out);
+    for (int k = 0; k < count; ++k)
+        if (found[k] != NULL && rows[k].lead == 0.0 && rows[k].first >= low)
+            g->code->begin((double)rows[k].first, rows[k].start, x, n, out);
+}
+
 /* A tile of steps of a table whose clock is whole. Returns 1, or 0 where a step is negative: nothing is written
    then. */
 static int gather_range(
@@ -284,7 +327,15 @@ static int gather_range(
     g->code->reals(steps, n, x);
     const int64_t from = locate(row, rows, (lrk_clock){low, 0.0}), to = locate(row, rows, (lrk_clock){high, 0.0});
     if (to - from < LRK_MOST_ROWS) {
-        for (int64_t k = from; k <= to; ++k) gather_row(g, row + k, end_of(row, k, rows), low, high, steps, x, n, out);
+        int64_t ends[LRK_MOST_ROWS];
+        for (int64_t k = from; k <= to; ++k) ends[k - from] = end_of(row, k, rows);
+        const lrk_memo_row *found[LRK_MOST_ROWS];
+        const int count = (int)(to - from) + 1;
+        unsigned done = g->memo == NULL ? 0 : joined_rows(g, row + from, ends, count, low, high, found);
+        done &= (done & (done - 1)) == 0 ? 0 : done; /* one alone is as fast by itself */
+        if (done != 0) gather_joined(g, row + from, ends, count, found, low, x, n, out);
+        for (int64_t k = from; k <= to; ++k)
+            if (!(done >> (k - from) & 1)) gather_row(g, row + k, ends[k - from], low, high, steps, x, n, out);
         return 1;
     }
     for (int32_t j = 0, next; j < n; j = next) { /* runs of steps of one row */
@@ -430,7 +481,7 @@ static void plan_blocks(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, in
     const uint64_t one = near_steps(s, &place, low, &part), other = near_steps(s, &place, high, &part);
     const uint64_t begin = (one < other ? one : other) & ~((uint64_t)width - 1);
     const int64_t last = (int64_t)((one < other ? other : one) - begin), count = last / width + 1;
-    if (last > INT32_MAX || count > p->most) return;
+    if (last >= INT32_MAX || count > p->most) return;
     const int alike = in_table && p->inside_of != NULL && same_inside(p->inside_of, s);
     const int64_t inside = in_table && !alike ? 2 * LRK_TABLE_STEPS : 0;
     const int64_t at = reserve(p, inside + count * lrk_record_size[in_table ? LRK_JOINED : LRK_SUMMED_8]);
@@ -522,15 +573,15 @@ int lrk_extent_of(const lrk_order *order, lrk_extent *extent)
 static void plan_extent(lrk_plan *p, int64_t count, lrk_extent extent)
 {
     p->used = p->rows = 0;
-    p->most = count;
+    p->most = count < INT32_MAX ? count : INT32_MAX;
     p->inside_of = NULL;
     plan_range(p, 0, p->table->root, extent.low, extent.high);
 }
 
-/* The rows of the memo, and the doubles from the next line on. */
+/* The rows of the memo, and a line for the steps of other rows; the doubles begin with the line behind it. */
 static int64_t head_bytes(int64_t rows)
 {
-    return (int64_t)sizeof(lrk_memo) + rows * (int64_t)sizeof(lrk_memo_row) + LRK_LINE_OF;
+    return (int64_t)sizeof(lrk_memo) + rows * (int64_t)sizeof(lrk_memo_row) + 2 * LRK_LINE_OF;
 }
 
 int64_t lrk_memo_bytes(const lrk_table *table, int64_t count, lrk_extent extent)
@@ -549,7 +600,9 @@ const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent 
     p.memo->count = p.rows;
     for (int64_t row = 0; row < p.rows; ++row) p.memo->rows[row] = (lrk_memo_row){.low = 1};
     const uintptr_t data = (uintptr_t)(p.memo->rows + p.rows) + LRK_LINE_OF - 1;
-    p.data = (double *)(data - data % LRK_LINE_OF);
+    p.memo->data = (double *)(data - data % LRK_LINE_OF);
+    p.data = p.memo->data + LRK_LINE_OF / sizeof(double);
+    for (double *none = p.memo->data; none < p.data; ++none) *none = 0.0;
     plan_extent(&p, count, extent);
     return p.memo;
 }

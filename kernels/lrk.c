@@ -121,8 +121,10 @@ typedef struct lrk_memo_row {
     int kind, bits, alone; /* log2 of the steps of a block; 1 where there are NaN */
 } lrk_memo_row;
 
+/* `data` is what the records and tables of all rows lie in, behind a record of zeros for the steps of other rows. */
 struct lrk_memo {
     int64_t count;
+    double *data;
     lrk_memo_row rows[];
 };
 
@@ -160,8 +162,13 @@ typedef struct lrk_tile_code {
         const lrk_segment *segment, const lrk_ours *ours, const double *x, int32_t n, double from, double sign,
         double part, double *out);
     void (*spots)(const lrk_memo_row *row, const int64_t *steps, int32_t n, uint32_t *block, uint32_t *inside);
+    void (*join_spots)(
+        const lrk_memo *memo, const lrk_memo_row *row, double least, double most, const double *x, int32_t n,
+        uint32_t *block, uint32_t *inside);
+    void (*begin)(double first, double start, const double *x, int32_t n, double *out);
     void (*records[LRK_RECORDS])(
-        const lrk_memo_row *row, const uint32_t *block, const uint32_t *inside, int32_t n, double *out);
+        const double *records, const double *table, const uint32_t *block, const uint32_t *inside, int32_t n,
+        double *out);
     int32_t (*count)(const lrk_ours *ours, const double *x, int32_t n);
     int32_t (*own)(const int64_t *steps, int32_t n, int64_t first, uint64_t width, int32_t *at, int64_t *own);
 } lrk_tile_code;

@@ -48,6 +48,15 @@ static void LRK_AT_LEVEL(give)(
     {                                                                                                       \
         const lrk_segment s = *segment;                                                                     \
         const lrk_ours o = *ours;                                                                           \
+        const lrk_steps one = {0.0, 0.0, part, sign};                                                       \
+        if (LRK_FUSED && lrk_is_whole(&s, &one)) {                                                          \
+            const double per = 1.0 / s.span;                                                                \
+            for (int32_t j = 0; j < n; ++j) {                                                               \
+                const double u = lrk_whole_quotient(sign * (x[j] - from), s.span, per);                     \
+                out[j] = lrk_give(&o, x[j], name##_lane(&s, u), out[j]);                                    \
+            }                                                                                               \
+            return;                                                                                         \
+        }                                                                                                   \
         for (int32_t j = 0; j < n; ++j) {                                                                   \
             const lrk_steps steps = {0.0, sign * (x[j] - from), part, sign};                                \
             out[j] = lrk_give(&o, x[j], name##_lane(&s, lrk_near(&steps, 0.0) / s.span), out[j]);           \
@@ -77,59 +86,84 @@ static int32_t LRK_AT_LEVEL(own)(
     return count;
 }
 
-/* Where the steps lie in the records of a row; those of other rows in its first or its last one. */
+/* Where the steps lie in the records of a row and in its table, counted in doubles: an address takes one instruction
+   then. Those of other rows lie in its first or its last record. */
 static void LRK_AT_LEVEL(spots)(
     const lrk_memo_row *row, const int64_t *restrict steps, int32_t n, uint32_t *restrict block,
     uint32_t *restrict inside)
 {
     const double from = row->from, sign = row->sign, last = row->last;
-    const int bits = row->bits;
+    const uint32_t size = (uint32_t)lrk_record_size[row->kind];
+    const int bits = row->bits, pair = row->kind == LRK_JOINED;
     for (int32_t j = 0; j < n; ++j) {
         const double x = lrk_real(steps[j]);
         const uint32_t near = (uint32_t)(int32_t)lrk_clamp(sign * (x - from), 0.0, last);
-        block[j] = near >> bits;
-        inside[j] = near - (near >> bits << bits);
+        block[j] = size * (near >> bits);
+        inside[j] = (near - (near >> bits << bits)) << pair;
     }
+}
+
+/* The same by records of the whole memo, for the steps of this row: the integers `least` to `most` from where it counts
+   from. */
+static void LRK_AT_LEVEL(join_spots)(
+    const lrk_memo *memo, const lrk_memo_row *row, double least, double most, const double *restrict x, int32_t n,
+    uint32_t *restrict block, uint32_t *restrict inside)
+{
+    const double from = row->from, sign = row->sign, before = least - 1.0, after = most + 1.0;
+    const uint32_t first = (uint32_t)(int32_t)least, last = (uint32_t)(int32_t)most - first;
+    const uint32_t record = (uint32_t)(row->records - memo->data), table = (uint32_t)(row->inside - memo->data);
+    const int bits = row->bits;
+    for (int32_t j = 0; j < n; ++j) {
+        const uint32_t near = (uint32_t)(int32_t)lrk_clamp(sign * (x[j] - from), before, after);
+        const uint32_t mine = near - first <= last ? UINT32_MAX : 0;
+        block[j] |= mine & (record + (near >> bits << 2));
+        inside[j] |= mine & (table + ((near - (near >> bits << bits)) << 1));
+    }
+}
+
+/* The exact value where a row begins. */
+static void LRK_AT_LEVEL(begin)(double first, double start, const double *restrict x, int32_t n, double *restrict out)
+{
+    for (int32_t j = 0; j < n; ++j) out[j] = x[j] == first ? start : out[j];
 }
 
 /* Scalar on purpose: a record is half a line of the cache or one, loaded as it is; AVX2's gathers took twice the
    time. Those of 10^7 shuffled steps are in the third cache, 2 to 5 MB: asking for them ahead took from 2.7 to 1.9
    ns per step of a cosine, from 3.5 to 2.0 of four terms, from 6.6 to 3.3 of eight. */
 static void LRK_AT_LEVEL(join_records)(
-    const lrk_memo_row *row, const uint32_t *restrict block, const uint32_t *restrict inside, int32_t n,
-    double *restrict out)
+    const double *restrict records, const double *restrict table, const uint32_t *restrict block,
+    const uint32_t *restrict inside, int32_t n, double *restrict out)
 {
-    const double *restrict records = row->records, *restrict table = row->inside;
     for (int32_t j = 0; j < n; ++j) {
-        LRK_PREFETCH(records + lrk_record_size[LRK_JOINED] * (size_t)block[j + LRK_LOOKAHEAD]);
-        const double *r = records + lrk_record_size[LRK_JOINED] * (size_t)block[j], *b = table + 2 * (size_t)inside[j];
+        LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
+        const double *r = records + block[j], *b = table + inside[j];
         const lrk_anchor a = {{r[0], r[1]}, r[2], r[3]};
         out[j] = lrk_join(&a, b[0], b[1]);
     }
 }
 
 static void LRK_AT_LEVEL(sum4_records)(
-    const lrk_memo_row *row, const uint32_t *restrict block, const uint32_t *restrict inside, int32_t n,
-    double *restrict out)
+    const double *restrict records, const double *restrict table, const uint32_t *restrict block,
+    const uint32_t *restrict inside, int32_t n, double *restrict out)
 {
-    const double *restrict records = row->records;
+    (void)table;
     for (int32_t j = 0; j < n; ++j) {
-        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_4] * (size_t)block[j + LRK_LOOKAHEAD]);
-        const double *r = records + lrk_record_size[LRK_SUMMED_4] * (size_t)block[j];
+        LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
+        const double *r = records + block[j];
         const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], 0.0, 0.0, 0.0, 0.0};
         out[j] = lrk_sum4(&e, (double)(int32_t)inside[j]);
     }
 }
 
 static void LRK_AT_LEVEL(sum8_records)(
-    const lrk_memo_row *row, const uint32_t *restrict block, const uint32_t *restrict inside, int32_t n,
-    double *restrict out)
+    const double *restrict records, const double *restrict table, const uint32_t *restrict block,
+    const uint32_t *restrict inside, int32_t n, double *restrict out)
 {
-    const double *restrict records = row->records;
+    (void)table;
     for (int32_t j = 0; j < n; ++j) {
-        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j + LRK_LOOKAHEAD]);
-        LRK_PREFETCH(records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j + LRK_LOOKAHEAD] + 9);
-        const double *r = records + lrk_record_size[LRK_SUMMED_8] * (size_t)block[j];
+        LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
+        LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD] + 9);
+        const double *r = records + block[j];
         const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]};
         out[j] = lrk_sum8(&e, (double)(int32_t)inside[j]);
     }
@@ -143,6 +177,8 @@ static const lrk_tile_code LRK_AT_LEVEL(tile_code) = {
     .hold = LRK_AT_LEVEL(hold),
     .give = LRK_AT_LEVEL(give),
     .spots = LRK_AT_LEVEL(spots),
+    .join_spots = LRK_AT_LEVEL(join_spots),
+    .begin = LRK_AT_LEVEL(begin),
     .count = LRK_AT_LEVEL(count),
     .own = LRK_AT_LEVEL(own),
     .records =

@@ -145,6 +145,7 @@ MANY = [
     *EXAMPLES,
     "wsd(1e-3, 700, 900, 2000, decay_shape='1-sqrt')",
     "sequence(linear(0, 1, 500), cosine(1, 0.5, 700), cosine(0.5, 0.2, 700), geometric(0.2, 0.1, 500), inverse_sqrt(0.1, 300))",
+    "sequence(cosine(1, 0, 1100.5),polynomial(0.5, 0.1, 800, 2.7), cosine(0.2, 0.9, 2100), linear(0.9, 0, 300), cosine(0, 1, 400))",
     "sequence(*[cosine(1.0, 0.1, 150 + k) for k in range(20)])",
     "(cosine_restarts(1.0, 700) * step(1.0, 30, 0.99)).by_epoch(2).skip(5)",
 ]
