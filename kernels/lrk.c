@@ -300,6 +300,7 @@ const char *lrk_prepare(lrk_segment *s)
         return "end must be >= begin";
     if (s->shape == SHAPE_clip) { /* one-sided: the other side is infinite */
         if (!(s->start <= s->stop)) return "lo must be <= hi";
+        if (!lrk_is_finite(s->start) && !lrk_is_finite(s->stop)) return "lo or hi must be finite";
     } else if (s->shape == SHAPE_hold) { /* growth may have passed float64 */
         if (s->start != s->start) return "values must be numbers";
     } else if (!lrk_is_finite(s->start) || !lrk_is_finite(s->stop)) {
@@ -336,6 +337,7 @@ const char *lrk_prepare(lrk_segment *s)
         break;
     case SHAPE_repeat:
         if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "period must be > 0";
+        if (!(s->param >= 0.0 && lrk_is_finite(s->param * s->every))) return "times must be >= 0, and their end finite";
         break;
     case SHAPE_epoch:
         if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "steps_per_epoch must be > 0";

@@ -6,7 +6,7 @@ Whatever comes in from outside (a dict, bytes) is checked here once for what the
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -26,6 +26,7 @@ from .schedule import (
     SPANNING,
     STORED,
     TIMES,
+    Fields,
     Row,
     Schedule,
     check_label,
@@ -35,6 +36,7 @@ from .schedule import (
 
 FORMAT, VERSION = "lrkernel.schedule", 1
 MAGIC = b"LRKTABLE"
+FARTHEST_WHOLE = 2**64 - 1  # of an end; what lies beyond is a float64
 
 
 # ---- canonical form ----
@@ -70,12 +72,12 @@ def _rows_to_dicts(schedule: Schedule, labels: bool) -> list[dict[str, Any]]:
         name = NAME[row.shape]
         segment: dict[str, Any] = {"begin": _time_out(row.begin), "shape": name}
         if row.end is not None:
-            segment["end"] = _time_out(row.end)
+            segment["end"] = _time_out(_end_in_core(row.end))
         for key, field in FIELDS[name].items():
             value = getattr(row, field)
             if value is not None and math.isfinite(value) and (key != "times" or value):
                 segment[key] = _time_out(normal(value)) if key in TIMES else value.hex()
-        if name == "hold" and row.start is not None:
+        if name == "hold" and row.start is not None and not _is_limit(schedule.rows, row.start):
             segment["value"] = row.start.hex()
         if name == "custom":
             segment["name"] = name_of(row.param)
@@ -87,6 +89,16 @@ def _rows_to_dicts(schedule: Schedule, labels: bool) -> list[dict[str, Any]]:
             segment["label"] = row.label
         found.append(segment)
     return found
+
+
+def _is_limit(rows: Sequence[Fields], value: float) -> bool:
+    """Whether a hold behind the other rows has that value anyhow, as the limit from the left."""
+    return Schedule((*rows[:-1], Row(*rows[-1])._replace(start=None)))(LARGEST_STEP).hex() == value.hex()
+
+
+def _end_in_core(end: Boundary) -> Boundary:
+    """An end as the core has it: equal tables are of equal forms."""
+    return end if end <= FARTHEST_WHOLE else FARTHEST_WHOLE + int(float(end - FARTHEST_WHOLE))
 
 
 def _time_out(time: Boundary) -> int | str:
@@ -176,7 +188,18 @@ def _rows_from_dicts(segments: Any, path: str, depth: int = 0) -> Schedule:
         if "end" in segment:
             end = normal(_number_in(f"{here}.end", segment["end"]))
         rows.append(Row(begin=normal(begin), end=end, label=label, **fields))
-    return _checked(rows, path, depth)
+    return _ended(rows, path, depth)
+
+
+def _ended(rows: list[Row], path: str, depth: int) -> Schedule:
+    """The schedule of rows that came from outside; a hold has a value of its own only where the limit from the left is another."""
+    held = rows[-1].start
+    if rows[-1].shape != HOLD or held is None:
+        return _checked(rows, path, depth)
+    limited = _checked([*rows[:-1], rows[-1]._replace(start=None)], path, depth)
+    if limited(LARGEST_STEP).hex() == held.hex():
+        return limited
+    return _checked([*rows[:-1], rows[-1]._replace(start=held + 0.0)], path, depth)
 
 
 def _checked(rows: list[Row], path: str, depth: int) -> Schedule:
@@ -295,12 +318,7 @@ class _Stored(NamedTuple):
 
     def table(self, first: int, count: int, depth: int = 0) -> Schedule:
         rows = [self.row(index, depth) for index in range(first, first + count)]
-        if rows[-1].shape == HOLD:
-            held = float(self.rows["start"][first + count - 1])
-            rows[-1] = rows[-1]._replace(start=None)
-            if _checked(rows, "rows", depth)(LARGEST_STEP).hex() != held.hex():
-                rows[-1] = rows[-1]._replace(start=held)
-        return _checked(rows, "rows", depth)
+        return _ended(rows, "rows", depth)
 
     def row(self, index: int, depth: int) -> Row:
         item = dict(zip(self.rows.dtype.names or (), self.rows[index].tolist(), strict=True))
@@ -313,7 +331,9 @@ class _Stored(NamedTuple):
             children = tuple(self.table(*place, depth + 1) for place in places[: 2 if name == "product" else 1])
         beside = {"repeat": ["every"], "custom": ["param"]}.get(name, [])
         fields = {field: item[field] for field in (*FIELDS[name].values(), *beside)}
-        if name not in ("hold", "clip"):
+        if name == "clip":
+            fields = {field: value + 0.0 for field, value in fields.items()}
+        elif name != "hold":
             fields = {field: real(field, value) for field, value in fields.items()}
         if name == "constant":
             fields["stop"] = fields["start"]

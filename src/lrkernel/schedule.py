@@ -951,7 +951,8 @@ def jump(row: Row) -> float | None:
     end = normal(row.end - row.begin)
     alone = row._replace(begin=0, end=end)
     value, limit = Schedule((alone,))(LARGEST_STEP), Schedule((alone, _hold(end)))(LARGEST_STEP)
-    return None if value.hex() == limit.hex() else value + 0.0  # -0.0 is another value than 0.0 here
+    held = value + 0.0  # where -0.0 is another value than 0.0
+    return None if limit.hex() in (value.hex(), held.hex()) else held
 
 
 def from_rows(*rows: Fields, length: Boundary | None) -> Schedule:

@@ -15,6 +15,8 @@ from lrkernel.schedule import ID, STORED
 HEADER = struct.Struct("<8sHxxIIQI")
 TWO = lrk.linear(1.0, 0.0, 10).then(lrk.cosine(0.0, 1.0, 5.5))  # a hold behind them
 ARRAYS = lrk.from_values([1.0, 2.0]) * lrk.from_values([3.0])
+CLIPPED = lrk.linear(1.0, 0.0, 10).clip(0.0, 0.5)
+TWICE = lrk.linear(1.0, 0.0, 10).repeat(2)
 
 
 def assembled(root: int, rows: Any, values: bytes = b"", labels: bytes | None = None) -> bytes:
@@ -109,6 +111,11 @@ RULES: list[tuple[Callable[[], bytes], str]] = [
     (lambda: changed(TWO, (0, "start", np.nan)), "values must be finite"),
     (lambda: changed(TWO, (2, "start", np.nan)), "values must be numbers"),
     (lambda: changed(TWO, (0, "end_part", np.nan)), "end must be >= begin"),
+    (lambda: changed(CLIPPED, (0, "start", 0.7)), "lo must be <= hi"),
+    (lambda: changed(CLIPPED, (0, "start", -np.inf), (0, "stop", np.inf)), "lo or hi must be finite"),
+    (lambda: changed(CLIPPED, (0, "start", np.inf), (0, "stop", np.inf)), "lo or hi must be finite"),
+    (lambda: changed(TWICE, (0, "param", 1e308)), "times must be >= 0, and their end finite"),
+    (lambda: changed(TWICE, (0, "param", -2.0)), "times must be >= 0, and their end finite"),
     (lambda: assembled(4, *values_of(np.nan)), "values must be finite"),
     (lambda: assembled(4, *values_of(-np.inf)), "values must be finite"),
 ]
@@ -130,6 +137,8 @@ def test_what_the_loader_takes_and_a_schedule_is_not() -> None:
     """Safe to evaluate, but no form that to_bytes writes: only Python asks for that."""
     for data, says in [
         (changed(TWO, (0, "param", 1.0)), "data must be what to_bytes writes, got rows in another form"),
+        (changed(CLIPPED, (0, "start", -0.0)), "data must be what to_bytes writes, got rows in another form"),
+        (changed(CLIPPED, (1, "start", -0.0), (1, "stop", -0.0)), "data must be what to_bytes writes, got rows in another form"),
         (changed(lrk.linear(1.0, 0.0, 10).repeat(2), (0, "every", 9.0)), "data must describe a schedule|must be one schedule"),
         (assembled(3, np.frombuffer(TWO.lowered[0], STORED), labels=b"\xff\0\0"), "data must hold labels in UTF-8"),
         (
@@ -140,3 +149,40 @@ def test_what_the_loader_takes_and_a_schedule_is_not() -> None:
         assert lrk._core.broken_rule(data) is None
         with pytest.raises(ValueError, match=says):
             lrk.Schedule.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last"),
+    [
+        # ends past 2^64, of which the core has 53 digits: 20262775765094879976 was the exact one
+        (lrk.cosine_restarts(1.0, 10, 3.0), {"begin": 6754258588364960488, "end": 20262775765094879999, "shape": "cosine"}),
+        (lrk.linear(1.0, 0.0, 1000).cut(1e-12).stretch(2**40), {"begin": 2**40, "shape": "hold"}),
+        # holds that have a value of their own, which is that of the limit from the left
+        (lrk.linear(1.0, -0.5, 1).by_epoch(2) * 0.0, {"begin": 2, "shape": "hold"}),
+        (
+            lrk.Schedule.from_dict(
+                {
+                    **TWO.to_dict(),
+                    "segments": [*TWO.to_dict()["segments"][:2], {"begin": (15.5).hex(), "shape": "hold", "value": "0x1p+0"}],
+                }
+            ),
+            {"begin": (15.5).hex(), "shape": "hold"},
+        ),
+    ],
+    ids=["restarts", "stretched", "epochs", "dict"],
+)
+def test_equal_schedules_are_of_one_form(schedule: lrk.Schedule, last: dict[str, object]) -> None:
+    again = lrk.Schedule.from_bytes(schedule.to_bytes())
+    assert (again, again.to_dict(), again.fingerprint) == (schedule, schedule.to_dict(), schedule.fingerprint)
+    assert lrk.Schedule.from_dict(schedule.to_dict()).fingerprint == schedule.fingerprint
+    assert last.items() <= schedule.to_dict()["segments"][-1].items()
+    state = lrk.Scheduler(schedule, step=5).state_dict()
+    assert lrk.Scheduler(again).load_state_dict(state, policy="strict") == []
+
+
+def test_a_held_value_that_is_no_limit_is_kept() -> None:
+    form = TWO.to_dict()
+    form["segments"][-1]["value"] = "inf"
+    schedule = lrk.Schedule.from_dict(form)
+    assert schedule.to_dict() == form
+    assert lrk.Schedule.from_bytes(schedule.to_bytes()).to_dict() == form
