@@ -36,6 +36,7 @@ from .schedule import (
 
 FORMAT, VERSION = "lrkernel.schedule", 1
 MAGIC = b"LRKTABLE"
+NEUTRAL = {("scale", "k"): 1.0, ("divide", "k"): 1.0, ("offset", "c"): 0.0, ("repeat", "times"): 1.0}  # nodes that vanish
 FARTHEST_WHOLE = 2**64 - 1  # of an end; what lies beyond is a float64
 
 
@@ -224,6 +225,9 @@ def _checked(rows: list[Row], path: str, depth: int) -> Schedule:
             last = (0 if depth else LARGEST_STEP) if following is None else following
             if needs_end and row.end < last:
                 raise ValueError(f"{here}.end must not lie before the next segment's begin, got {row.end}")
+        for key, field in FIELDS[NAME[row.shape]].items():
+            if NEUTRAL.get((NAME[row.shape], key), math.nan) == getattr(row, field):
+                raise ValueError(f"{here}.{key} must not be {getattr(row, field):g}, which changes nothing")
         if row.shape == ID["repeat"]:
             child = row.children[0]
             if child.length is None or float(child.length) != row.every or (row.param and row.param != int(row.param)):

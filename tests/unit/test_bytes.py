@@ -139,6 +139,10 @@ def test_what_the_loader_takes_and_a_schedule_is_not() -> None:
         (changed(TWO, (0, "param", 1.0)), "data must be what to_bytes writes, got rows in another form"),
         (changed(CLIPPED, (0, "start", -0.0)), "data must be what to_bytes writes, got rows in another form"),
         (changed(CLIPPED, (1, "start", -0.0), (1, "stop", -0.0)), "data must be what to_bytes writes, got rows in another form"),
+        (changed(CLIPPED * 2.0, (0, "stop", 1.0)), r"rows\[0\]\.k must not be 1, which changes nothing"),
+        (changed(CLIPPED / 2.0, (0, "stop", 1.0)), r"rows\[0\]\.k must not be 1, which changes nothing"),
+        (changed(CLIPPED + 2.0, (0, "stop", 0.0)), r"rows\[0\]\.c must not be 0, which changes nothing"),
+        (changed(TWICE, (0, "param", 1.0)), r"rows\[0\]\.times must not be 1, which changes nothing"),
         (changed(lrk.linear(1.0, 0.0, 10).repeat(2), (0, "every", 9.0)), "data must describe a schedule|must be one schedule"),
         (assembled(3, np.frombuffer(TWO.lowered[0], STORED), labels=b"\xff\0\0"), "data must hold labels in UTF-8"),
         (
