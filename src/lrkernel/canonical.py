@@ -415,6 +415,15 @@ def _sequence_text(schedule: Schedule) -> tuple[str, bool]:
     return text, operator
 
 
+def _is_special(row: Row) -> bool:
+    """Whether the constructor of the shape makes another one of these arguments."""
+    name = NAME[row.shape]
+    if name in ("polynomial", "power_ramp"):
+        return row.param == 1.0
+    crosses_zero = min(row.start or 0.0, row.stop) < 0.0 < max(row.start or 0.0, row.stop)
+    return crosses_zero if name == "cosine" else name == "cosine_cycles" and row.param == 0.5 and not crosses_zero
+
+
 def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
     name = NAME[row.shape]
     if KIND[row.shape] == "node":
@@ -444,6 +453,8 @@ def _row_text(row: Row, stop: Boundary | None) -> tuple[str, bool]:
         if not 1 <= every < LONGEST:
             raise _NoExpression  # stretched
         return f"{inner}.by_epoch({every!r})", False
+    if _is_special(row):
+        raise _NoExpression
     call, _, names = SHAPES[row.shape].call.rstrip(")").rpartition("(")
     if name == "custom":
         call = call.replace("name", f"name={name_of(row.param)!r}")

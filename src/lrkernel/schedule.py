@@ -602,15 +602,15 @@ class Schedule(Table):
         settled = _settled(last)
         if settled is None:
             return None
-        step, value = math.ceil(settled), self(LARGEST_STEP)
+        step, value = math.ceil(min(settled, LARGEST_STEP)), self(LARGEST_STEP)
         if settled > last.begin:
-            return min(step, LARGEST_STEP)
+            return step
         for before in reversed(self.rows[:-1]):  # rows that have the last value already
             row = Row(*before)
             if row.shape == ID["values"]:
                 differs = np.flatnonzero(row.children[0] != value)
-                changed = math.ceil(row.begin + (differs[-1] + 1) * row.every) if differs.size else math.ceil(row.begin)
-                step = min(step, changed)
+                changed = row.begin + (int(differs[-1]) + 1) * row.every if differs.size else row.begin
+                step = math.ceil(min(step, changed))
                 if differs.size:
                     break
             elif step > math.ceil(row.begin) and not (_is_flat(row) and row.start == value):
