@@ -5,7 +5,7 @@
 from collections import namedtuple
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE
-from cpython.exc cimport PyErr_Occurred
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
@@ -13,7 +13,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cdef extern from "lrkernel.h" nogil:
     enum: LRK_MAX_DEPTH
@@ -96,6 +96,7 @@ cdef extern from "lrkernel_capi.h":
         void (*fill_float)(const lrk_table *, int64_t, int64_t, int64_t, float *, int64_t) noexcept nogil
         void (*gather)(const lrk_table *table, const int64_t *steps, int64_t count, double *out) noexcept nogil
         void (*cursor_begin)(lrk_cursor *cursor, const lrk_table *table) noexcept nogil
+        const char *(*register_shape)(const char *name, const lrk_function *function) noexcept nogil
 
 cdef extern from "batch.h" nogil:
     ctypedef struct lrk_batch:
@@ -122,6 +123,7 @@ cdef extern from "ahead.h" nogil:
         pass
     bint lrk_ahead_has(const lrk_asked *asked, int64_t step, double *value)
     bint lrk_ahead_wanted(lrk_asked *asked, int64_t step)
+    bint lrk_ahead_kept(const lrk_asked *asked)
     bint lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block)
     void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
 
@@ -150,6 +152,11 @@ MAX_DEPTH = LRK_MAX_DEPTH - 1
 cdef int64_t MEMOS = 1 << 25  # bytes: more than the last cache holds
 cdef Py_ssize_t SHAPE_COUNT = len(SHAPES)
 cdef int32_t HOLD = next(shape.id for shape in SHAPES if shape.name == "hold")
+cdef int32_t CUSTOM = next(shape.id for shape in SHAPES if shape.name == "custom")
+# Values of one piece of a fill; steps of each row at least, which is what a thread takes at a time.
+cdef enum:
+    PIECE = 1 << 24
+    LEAST_RUN = 1 << 17
 
 
 def runnable_levels():
@@ -297,8 +304,7 @@ cdef class Table:
         cdef lrk_batch batch
         if out.shape[0]:
             batch = _batch(&table, 1, start, stride, out.shape[0], &out[0], 0, out.strides[0], sizeof(double))
-            with nogil:
-                lrk_fill_batch(&batch, threads)
+            _fill(&batch, threads)
 
     def _fill_single(self, int64_t start, int64_t stride, float[:] out, int threads):
         """The same to a float32 buffer."""
@@ -306,8 +312,7 @@ cdef class Table:
         cdef lrk_batch batch
         if out.shape[0]:
             batch = _batch(&table, 1, start, stride, out.shape[0], &out[0], 0, out.strides[0], sizeof(float))
-            with nogil:
-                lrk_fill_batch(&batch, threads)
+            _fill(&batch, threads)
 
     def _gather(self, const step_type[::1] steps, double[::1] out, int threads):
         """Write the values of steps in any order; False where one is negative."""
@@ -324,8 +329,7 @@ cdef class Table:
             batch = _batch(&table, 1, 0, 1, out.shape[0], &out[0], 0, sizeof(double), sizeof(double))
             batch.order = &order
             batch.negative = &negative
-            with nogil:
-                _gather_batch(&batch, threads)
+            _gather_batch(&batch, threads)
         return negative == 0
 
     def _segment_bytes(self):
@@ -409,7 +413,7 @@ cdef void _fill_ahead(Table self, int64_t step) noexcept nogil:
     cdef lrk_asked *asked = <lrk_asked *> &self.asked
     cdef lrk_table table = _table(self)
     cdef void *block
-    if self.asked.block == NULL:
+    if not lrk_ahead_kept(asked):
         block = calloc(1, sizeof(lrk_ahead))
         if block == NULL:
             return
@@ -440,7 +444,7 @@ cdef lrk_batch _batch(
     return batch
 
 
-cdef void _gather_batch(const lrk_batch *whole, int threads) noexcept nogil:
+cdef int _gather_batch(const lrk_batch *whole, int threads) except -1:
     """Steps in any order, with memos of as many tables at a time as some memory holds; slower without them, no more."""
     cdef lrk_batch batch = whole[0]
     cdef lrk_extent extent
@@ -448,31 +452,56 @@ cdef void _gather_batch(const lrk_batch *whole, int threads) noexcept nogil:
     cdef void *memory
     cdef int64_t first = 0, k, size, used, left
     if not lrk_extent_of(batch.order, &extent):
-        lrk_fill_batch(&batch, threads)
-        return
+        return _fill(&batch, threads)
     batch.memos = memos
     while first < whole.table_count:
         left = whole.table_count - first
         used = k = 0
-        while k < left and k < 64 and used < MEMOS:
-            memos[k] = NULL
-            size = lrk_memo_bytes(whole.tables + first + k, batch.order.count, extent)
-            memory = malloc(size) if size else NULL
-            if memory != NULL:
-                memos[k] = lrk_memo_make(whole.tables + first + k, batch.order.count, extent, memory)
-            used += size
-            k += 1
+        with nogil:
+            while k < left and k < 64 and used < MEMOS:
+                memos[k] = NULL
+                size = lrk_memo_bytes(whole.tables + first + k, batch.order.count, extent)
+                memory = malloc(size) if size else NULL
+                if memory != NULL:
+                    memos[k] = lrk_memo_make(whole.tables + first + k, batch.order.count, extent, memory)
+                used += size
+                k += 1
         batch.tables = whole.tables + first
         batch.table_count = k
         if whole.first == NULL:
             batch.out = <char *> whole.out + first * whole.row_gap * <int64_t> whole.size
         else:
             batch.first = whole.first + first
-        lrk_fill_batch(&batch, threads)
         first += k
-        while k:
-            k -= 1
-            free(<void *> memos[k])
+        try:
+            _fill(&batch, threads)
+        finally:
+            while k:
+                k -= 1
+                free(<void *> memos[k])
+    return 0
+
+
+cdef int _fill(const lrk_batch *batch, int threads) except -1:
+    """``lrk_fill_batch`` without the GIL, in pieces of some milliseconds: Ctrl-C is heard between two of them."""
+    cdef lrk_batch piece = batch[0]
+    cdef lrk_order order
+    cdef int64_t rows = batch.table_count if batch.first == NULL else batch.first[batch.table_count] - batch.first[0]
+    cdef int64_t left = batch.count, most = max(PIECE // rows, LEAST_RUN)
+    while True:
+        piece.count = min(left, most)
+        with nogil:
+            lrk_fill_batch(&piece, threads)
+        left -= piece.count
+        if left == 0:
+            return 0
+        PyErr_CheckSignals()
+        piece.start += piece.count * piece.stride
+        piece.out = <char *> piece.out + piece.count * piece.gap * <int64_t> piece.size
+        if piece.order != NULL:
+            order = piece.order[0]
+            order.steps = <const char *> order.steps + piece.count * order.size
+            piece.order = &order
 
 
 cdef int _set_row(Table self, Py_ssize_t index, object row, Py_ssize_t *offset, int64_t *values_offset) except -1:
@@ -608,7 +637,7 @@ cdef int _table_of(object schedule, lrk_table *table) except -1:
 
 
 cdef lrk_capi _capi = lrk_capi(
-    LRK_ABI, sizeof(lrk_capi), _table_of, lrk_at, lrk_fill, lrk_fill_float, lrk_gather, lrk_cursor_begin
+    LRK_ABI, sizeof(lrk_capi), _table_of, lrk_at, lrk_fill, lrk_fill_float, lrk_gather, lrk_cursor_begin, lrk_register
 )
 C_API = PyCapsule_New(&_capi, LRK_CAPSULE, NULL)
 
@@ -669,6 +698,17 @@ def register_shape(str name not None, size_t plain, size_t with_data, size_t dat
     cdef const char *broken = lrk_register(name.encode(), &function)
     if broken != NULL:
         raise ValueError(f"{broken.decode()}, got {name!r}")
+
+
+def is_registered(double key):
+    """Whether a shape is registered under the key of its name, from whatever language."""
+    cdef lrk_segment row
+    memset(&row, 0, sizeof(row))
+    row.shape = CUSTOM
+    row.end = 1
+    row.start = 1.0
+    row.param = key
+    return lrk_prepare(&row) == NULL
 
 
 def broken_rule(bytes data not None):
@@ -738,8 +778,7 @@ cdef class Rows:
         self.check(out.shape[0])
         if out.shape[0] and out.shape[1]:
             batch = self.batch(start, stride, out.shape[1], &out[0, 0], out.strides[0], out.strides[1], sizeof(double))
-            with nogil:
-                lrk_fill_batch(&batch, threads)
+            _fill(&batch, threads)
 
     def fill_single(self, int64_t start, int64_t stride, float[:, :] out, int threads):
         """The same to a float32 buffer."""
@@ -747,8 +786,7 @@ cdef class Rows:
         self.check(out.shape[0])
         if out.shape[0] and out.shape[1]:
             batch = self.batch(start, stride, out.shape[1], &out[0, 0], out.strides[0], out.strides[1], sizeof(float))
-            with nogil:
-                lrk_fill_batch(&batch, threads)
+            _fill(&batch, threads)
 
     def gather(self, const int64_t[::1] steps, double[:, ::1] out, int threads):
         """Write the values of steps in any order, none negative."""
@@ -765,8 +803,7 @@ cdef class Rows:
             order.size = sizeof(int64_t)
             batch.order = &order
             batch.negative = &negative
-            with nogil:
-                _gather_batch(&batch, threads)
+            _gather_batch(&batch, threads)
 
     cdef int check(self, Py_ssize_t rows) except -1:
         if rows != len(self.tables):
@@ -869,17 +906,23 @@ cdef class Stepper:
 
 
 cdef int _write_plain(object groups, object lr, bint relative) except -1:
-    """Write one lr into groups that hold nothing but finite Python floats; False, and nothing written, where one is not so."""
+    """Write one lr into groups that hold nothing but finite Python floats; False, and nothing written, where one is not so.
+
+    What is looked up is borrowed and read at once: without the GIL no other thread may change the groups meanwhile, as a scheduler
+    with an optimizer is for one thread. Groups are held: comparing keys may run code that takes them out of the list.
+    """
     cdef bint factors = relative
     cdef PyObject *scale
     cdef PyObject *group
-    cdef Py_ssize_t k, count
-    cdef object value
+    cdef Py_ssize_t k = 0, count
+    cdef object value, held
     if type(groups) is not list or not groups:
         return False
     count = PyList_GET_SIZE(groups)
-    for k in range(count):
-        group = PyList_GET_ITEM(groups, k)
+    while k < min(count, PyList_GET_SIZE(groups)):
+        held = <object> PyList_GET_ITEM(groups, k)
+        group = <PyObject *> held
+        k += 1
         if not PyDict_CheckExact(group) or not _is_float(PyDict_GetItemWithError(group, <PyObject *> LR)):
             return _refused()
         if relative and not _is_float(PyDict_GetItemWithError(group, <PyObject *> INITIAL_LR)):
@@ -891,8 +934,11 @@ cdef int _write_plain(object groups, object lr, bint relative) except -1:
             factors = True
     if PyErr_Occurred() != NULL:
         return -1
-    for k in range(count):
-        group = PyList_GET_ITEM(groups, k)
+    k = 0
+    while k < min(count, PyList_GET_SIZE(groups)):
+        held = <object> PyList_GET_ITEM(groups, k)
+        group = <PyObject *> held
+        k += 1
         if factors:
             value = scaled(lr, _float_or_1(group, INITIAL_LR) if relative else 1.0, _float_or_1(group, LR_SCALE))
             PyDict_SetItem(group, <PyObject *> LR, <PyObject *> value)

@@ -1,11 +1,13 @@
 /* ahead.c - when a block of values is filled ahead, and how it is written while others read. */
 #include "ahead.h"
+#include "pool.h"
 
 #include <string.h>
 
 #ifdef _MSC_VER
 #include <intrin.h>
-#define LRK_SWAP(x, old, new) (_InterlockedCompareExchange64(&(x), (new), (old)) == (old))
+#define LRK_SWAP(x, old, new) \
+    (_InterlockedCompareExchange64((volatile long long *)&(x), (long long)(new), (long long)(old)) == (long long)(old))
 #define LRK_SWAP_POINTER(x, old, new) \
     (_InterlockedCompareExchangePointer((void *volatile *)&(x), (new), (old)) == (old))
 #else
@@ -17,6 +19,8 @@
    would waste a block each time; the more of them are wasted, the longer the wait. */
 #define LRK_PATIENCE 16
 #define LRK_MOST_PATIENCE 256
+
+#define LRK_TURN_BITS 40 /* of the turn itself, below the number of forks */
 
 int lrk_ahead_pays(lrk_asked *asked, int64_t step)
 {
@@ -43,8 +47,10 @@ void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
     lrk_ahead *block = LRK_ACQUIRE(asked->block);
     double values[LRK_AHEAD_STEPS];
     const int64_t most = INT64_MAX - LRK_AHEAD_STEPS + 1, first = step < most ? step : most;
-    const int64_t turn = LRK_ACQUIRE(block->turn);
-    if (turn % 2 != 0 || !LRK_SWAP(block->turn, turn, turn + 1)) return;
+    const uint64_t turn = LRK_ACQUIRE(block->turn), forks = (uint64_t)lrk_forks() << LRK_TURN_BITS;
+    const uint64_t mine = forks | (((turn & ((UINT64_C(1) << LRK_TURN_BITS) - 1)) + 1) | 1);
+    if (turn % 2 != 0 && turn >> LRK_TURN_BITS == forks >> LRK_TURN_BITS) return;
+    if (!LRK_SWAP(block->turn, turn, mine)) return;
     lrk_fill(table, first, 1, LRK_AHEAD_STEPS, values, 1);
     LRK_RELEASE(block->first, first);
     for (int j = 0; j < LRK_AHEAD_STEPS; ++j) {
@@ -52,6 +58,6 @@ void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
         memcpy(&bits, values + j, sizeof bits);
         LRK_RELEASE(block->bits[j], bits);
     }
-    LRK_RELEASE(block->turn, turn + 2);
+    LRK_RELEASE(block->turn, mine + 1);
     LRK_RELEASE(asked->next, (int64_t)((uint64_t)first + LRK_AHEAD_STEPS));
 }

@@ -1,26 +1,20 @@
 /* ahead.h - values filled in ahead for who asks step by step: a step of a fill costs a tenth of one by itself.
 
    A table that is asked for some steps in a row gets one block of values, which is overwritten from then on. Threads
-   share it without a lock: who finds it being written does without, and no value is torn. */
+   share it without a lock: who finds it being written does without, and no value is torn. A cursor (cursor.c) is the
+   same for one thread, which needs no turns and so gets longer blocks. */
 #ifndef LRK_AHEAD_H
 #define LRK_AHEAD_H
 
+#include "atomic.h"
 #include "lrkernel.h"
 
 #include <stddef.h>
 
 #define LRK_AHEAD_STEPS 256
 
-#if defined(__GNUC__)
-#define LRK_ACQUIRE(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
-#define LRK_RELEASE(x, value) __atomic_store_n(&(x), (value), __ATOMIC_RELEASE)
-#else /* MSVC, for which volatile accesses are these on x86-64 */
-#define LRK_ACQUIRE(x) (x)
-#define LRK_RELEASE(x, value) ((x) = (value))
-#endif
-
 typedef struct lrk_ahead {
-    volatile int64_t turn;     /* odd while the block is being written */
+    volatile uint64_t turn;    /* odd while the block is being written; in its upper bits, after how many forks */
     volatile int64_t first;    /* its first step; negative: none yet */
     volatile int64_t patience; /* steps in a row to wait for besides, after blocks that were hardly used */
     volatile uint64_t bits[LRK_AHEAD_STEPS]; /* of the values */
@@ -38,7 +32,7 @@ static inline int lrk_ahead_has(const lrk_asked *asked, int64_t step, double *va
 {
     const lrk_ahead *block = LRK_ACQUIRE(asked->block);
     if (block == NULL) return 0;
-    const int64_t turn = LRK_ACQUIRE(block->turn);
+    const uint64_t turn = LRK_ACQUIRE(block->turn);
     const uint64_t at = (uint64_t)step - (uint64_t)LRK_ACQUIRE(block->first);
     if (at >= LRK_AHEAD_STEPS) return 0;
     const union {
@@ -62,10 +56,16 @@ static inline int lrk_ahead_wanted(lrk_asked *asked, int64_t step)
     return 0;
 }
 
+static inline int lrk_ahead_kept(const lrk_asked *asked)
+{
+    return LRK_ACQUIRE(asked->block) != NULL;
+}
+
 /* Makes zeroed memory the block of a table; 0, and it is not, where another thread was first. */
 int lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block);
 
-/* Fills the block from a step on, unless another thread is at it. */
+/* Fills the block from a step on, unless another thread is at it; one that was when its process forked is not in the
+   child. */
 void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step);
 
 #endif

@@ -1,4 +1,5 @@
-/* cursor.c - values of steps ahead, for loops that go through the steps one by one. */
+/* cursor.c - values of steps ahead, for loops that go through the steps one by one; ahead.c does it for a table that
+   threads share. */
 #include "lrkernel.h"
 
 #include <math.h> /* NAN */

@@ -4,6 +4,7 @@
 #ifndef LRK_CUSTOM_H
 #define LRK_CUSTOM_H
 
+#include "atomic.h"
 #include "shape_math.h"
 
 #define LRK_CUSTOM_RUN 1024 /* doubles: the temporary of a run */
@@ -12,7 +13,7 @@ static struct {
     double key;
     lrk_function function;
 } lrk_functions[LRK_MAX_FUNCTIONS];
-static int32_t lrk_function_count;
+static volatile int32_t lrk_function_count; /* raised when what it counts is written: rows may be prepared meanwhile */
 
 double lrk_key(const char *name)
 {
@@ -23,7 +24,7 @@ double lrk_key(const char *name)
 
 static int32_t lrk_function_of(double key)
 {
-    int32_t index = lrk_function_count;
+    int32_t index = LRK_ACQUIRE(lrk_function_count);
     while (--index >= 0 && lrk_functions[index].key != key) continue;
     return index;
 }
@@ -33,10 +34,11 @@ const char *lrk_register(const char *name, const lrk_function *function)
     const double key = lrk_key(name);
     if ((function->plain == NULL) == (function->with_data == NULL)) return "one function must be given";
     if (lrk_function_of(key) >= 0) return "name must not be registered already";
-    if (lrk_function_count == LRK_MAX_FUNCTIONS) return "no more functions can be registered";
-    lrk_functions[lrk_function_count].key = key;
-    lrk_functions[lrk_function_count].function = *function;
-    ++lrk_function_count;
+    const int32_t count = LRK_ACQUIRE(lrk_function_count);
+    if (count == LRK_MAX_FUNCTIONS) return "no more functions can be registered";
+    lrk_functions[count].key = key;
+    lrk_functions[count].function = *function;
+    LRK_RELEASE(lrk_function_count, count + 1);
     return NULL;
 }
 

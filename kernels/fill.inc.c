@@ -55,34 +55,10 @@ static int LRK_AT_LEVEL(quick)(
 #undef LRK_VALUE
 #undef LRK_STORE
 
-static void LRK_AT_LEVEL(scale)(double k, int64_t n, double *restrict out)
-{
-    for (int64_t j = 0; j < n; ++j) out[j] *= k;
-}
-
-static void LRK_AT_LEVEL(divide)(double k, int64_t n, double *restrict out)
-{
-    for (int64_t j = 0; j < n; ++j) out[j] /= k;
-}
-
-static void LRK_AT_LEVEL(offset)(double c, int64_t n, double *restrict out)
-{
-    for (int64_t j = 0; j < n; ++j) out[j] += c;
-}
-
-static void LRK_AT_LEVEL(clip)(double low, double high, int64_t n, double *restrict out)
-{
-    for (int64_t j = 0; j < n; ++j) out[j] = lrk_clamp(out[j], low, high);
-}
-
-static void LRK_AT_LEVEL(multiply)(const double *restrict by, int64_t n, double *restrict out)
-{
-    for (int64_t j = 0; j < n; ++j) out[j] *= by[j];
-}
-
 /* `anchors`: what is known at the beginnings of blocks. `each`: the values of steps that are anchors of their own. Both
    go 8 at a time, in whole vectors, since the rest loops of so much code doubled the binary. `inside`: the table of a
-   row, in both directions. */
+   row, in both directions. `node`: the values of a node in place of its sub-table's; `by` are those of the second one,
+   where there is one. */
 #define LRK_TABLE(id, name, ulp, call, formula)                                                                   \
     static void LRK_AT_LEVEL(name##_anchors)(const lrk_segment *segment, int32_t eighths, lrk_blocks *restrict b) \
     {                                                                                                             \
@@ -148,8 +124,17 @@ static void LRK_AT_LEVEL(multiply)(const double *restrict by, int64_t n, double 
             for (int32_t j = 8 * k; j < 8 * k + 8; ++j)                                                           \
                 out[j] = lrk_rounded(name##_series(&s, lrk_distance(&steps, (double)j)).value);                   \
     }
+#define LRK_NODE(id, name, ulp, call, formula)                                                     \
+    static void LRK_AT_LEVEL(name##_node)(                                                         \
+        const lrk_segment *segment, const double *restrict by, int64_t n, double *restrict values) \
+    {                                                                                              \
+        const double start = segment->start, stop = segment->stop;                                 \
+        for (int64_t j = 0; j < n; ++j)                                                            \
+            values[j] = lrk_node(id, start, stop, values[j], id == SHAPE_product ? by[j] : 0.0);   \
+    }
 #include "shapes.def"
 
+#define LRK_NODE(id, name, ulp, call, formula) [id] = {.node = LRK_AT_LEVEL(name##_node)},
 #define LRK_TABLE(id, name, ulp, call, formula)  \
     [id] = {                                     \
         .anchors = LRK_AT_LEVEL(name##_anchors), \
@@ -161,11 +146,6 @@ static const lrk_level_code LRK_AT_LEVEL(code) = {
     .stores = {&LRK_AT_LEVEL(double_stores), &LRK_AT_LEVEL(float_stores)},
     .quicken = LRK_AT_LEVEL(quicken),
     .quick = LRK_AT_LEVEL(quick),
-    .scale = LRK_AT_LEVEL(scale),
-    .divide = LRK_AT_LEVEL(divide),
-    .offset = LRK_AT_LEVEL(offset),
-    .clip = LRK_AT_LEVEL(clip),
-    .multiply = LRK_AT_LEVEL(multiply),
     .shapes =
         {
 #include "shapes.def"

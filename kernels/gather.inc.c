@@ -186,7 +186,6 @@ static void gather_whole(
     lrk_gather_state *g, const lrk_segment *s, int64_t period, const int64_t *steps, int32_t n, double *values)
 {
     const lrk_table *t = g->fill.table;
-    const lrk_level_code *code = g->fill.code;
     int64_t inner[LRK_TILE];
     for (int32_t k = 0; k < n; ++k) inner[k] = inner_clock(s, period, steps[k] - s->first);
     if (s->shape == SHAPE_values) {
@@ -199,13 +198,10 @@ static void gather_whole(
                                                             : step_stair(s, t->values, (lrk_stair){inner[k], 0.0});
         }
     } else {
+        double by[LRK_TILE];
         gather_range(g, s->child[0], s->count[0], inner, n, values);
-        apply_node(code, s, n, values);
-        if (s->shape == SHAPE_product) {
-            double by[LRK_TILE];
-            gather_range(g, s->child[1], s->count[1], inner, n, by);
-            code->multiply(by, n, values);
-        }
+        if (s->shape == SHAPE_product) gather_range(g, s->child[1], s->count[1], inner, n, by);
+        g->fill.code->shapes[s->shape].node(s, by, n, values);
     }
 }
 

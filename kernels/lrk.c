@@ -31,6 +31,25 @@ const lrk_shape_info *lrk_shape(int index)
 
 /* ---- SIMD levels ---- */
 
+/* What a node makes of a, the value of its sub-table, and b, that of the second one. */
+LRK_INLINE double lrk_node(int32_t shape, double start, double stop, double a, double b)
+{
+    switch (shape) {
+    case SHAPE_scale:
+        return a * stop;
+    case SHAPE_divide:
+        return a / stop;
+    case SHAPE_offset:
+        return a + stop;
+    case SHAPE_clip:
+        return lrk_clamp(a, start, stop);
+    case SHAPE_product:
+        return a * b;
+    default: /* repeat, epoch, skip */
+        return a;
+    }
+}
+
 /* The blocks of a row that are prepared at one time: where they begin, and what is known there. */
 #define LRK_BLOCKS 64
 
@@ -93,12 +112,8 @@ typedef struct lrk_level_code {
     const lrk_stores *stores[2]; /* of float64, of float32 */
     void (*quicken)(int32_t eighths, const lrk_blocks *b, lrk_quicks *q);
     int (*quick)(const lrk_quicks *q, int32_t block, int32_t r, int32_t sign, int32_t n, float *out);
-    void (*scale)(double k, int64_t n, double *out);
-    void (*divide)(double k, int64_t n, double *out);
-    void (*offset)(double c, int64_t n, double *out);
-    void (*clip)(double low, double high, int64_t n, double *out);
-    void (*multiply)(const double *by, int64_t n, double *out);
     struct {
+        void (*node)(const lrk_segment *segment, const double *by, int64_t n, double *values);
         void (*anchors)(const lrk_segment *segment, int32_t eighths, lrk_blocks *b);
         void (*quicken)(const lrk_segment *segment, int32_t eighths, const lrk_blocks *b, lrk_quicks *q);
         void (*each)(const lrk_segment *segment, const lrk_steps *steps, int32_t eighths, double *out);
@@ -244,15 +259,7 @@ static const struct {
 #endif
 
 /* -1: not chosen yet. Choosing is idempotent, so a race only does it twice. */
-#if defined(__GNUC__)
-static int chosen_level = -1;
-#define LRK_LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define LRK_STORE(x, value) __atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
-#else
 static volatile int chosen_level = -1;
-#define LRK_LOAD(x) (x)
-#define LRK_STORE(x, value) ((x) = (value))
-#endif
 
 int lrk_level_count(void)
 {
@@ -277,14 +284,14 @@ int lrk_use_level(int level)
     } else if (!lrk_level_runs(level)) {
         return -1;
     }
-    LRK_STORE(chosen_level, level);
+    LRK_RELEASE(chosen_level, level);
     return 0;
 }
 
 int lrk_level(void)
 {
-    if (LRK_LOAD(chosen_level) < 0) lrk_use_level(-1);
-    return LRK_LOAD(chosen_level);
+    if (LRK_ACQUIRE(chosen_level) < 0) lrk_use_level(-1);
+    return LRK_ACQUIRE(chosen_level);
 }
 
 /* ---- deriving the fields of a row ---- */
@@ -564,24 +571,6 @@ static lrk_dd step_distance(const lrk_steps *steps, double j)
 
 static double range_at(const lrk_table *t, int64_t first, int64_t rows, lrk_clock clock);
 
-static double node_value(const lrk_segment *s, double a, double b)
-{
-    switch (s->shape) {
-    case SHAPE_scale:
-        return a * s->stop;
-    case SHAPE_divide:
-        return a / s->stop;
-    case SHAPE_offset:
-        return a + s->stop;
-    case SHAPE_clip:
-        return lrk_clamp(a, s->start, s->stop);
-    case SHAPE_product:
-        return a * b;
-    default: /* repeat, epoch, skip */
-        return a;
-    }
-}
-
 /* Kept out of row_at: what it takes to call the function of others cost each step of any shape 20 instructions. */
 #define LRK_CALLED(id, name, ulp, call, formula)                                                     \
     static LRK_APART double name##_call(const lrk_segment *s, const lrk_place *place, int64_t whole) \
@@ -641,7 +630,7 @@ static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *
     }
     const double a = range_at(t, s->child[0], s->count[0], clock);
     const double b = s->shape == SHAPE_product ? range_at(t, s->child[1], s->count[1], clock) : 0.0;
-    return node_value(s, a, b);
+    return lrk_node(s->shape, s->start, s->stop, a, b);
 }
 
 /* The last row that owns or precedes a whole step; the first row begins at 0. */
@@ -766,7 +755,7 @@ double lrk_limit(const lrk_table *t, int64_t first, int64_t rows, int64_t whole,
     if (s->shape == SHAPE_skip) clock = later_clock(clock, s->every);
     const double a = child_limit(t, s, 0, at_end, clock);
     const double b = s->shape == SHAPE_product ? child_limit(t, s, 1, at_end, clock) : 0.0;
-    return node_value(s, a, b);
+    return lrk_node(s->shape, s->start, s->stop, a, b);
 }
 
 /* ---- runs of steps ---- */
@@ -859,7 +848,15 @@ static void fill_called(
     for (int64_t done = 0; done < n; done += LRK_CUSTOM_RUN) {
         const int32_t run = (int32_t)(n - done < LRK_CUSTOM_RUN ? n - done : LRK_CUSTOM_RUN);
         const lrk_steps past = past_steps(place, whole + done);
-        custom_run(s, &past, run, block);
+        switch (s->shape) {
+#define LRK_CALLED(id, name, ulp, call, formula) \
+    case id:                                     \
+        name##_run(s, &past, run, block);        \
+        break;
+#include "shapes.def"
+        default:
+            break;
+        }
         f->to->copy(block, run, behind(f, out, done));
     }
 }
@@ -963,23 +960,8 @@ static void fill_stairs(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock
     }
 }
 
-/* What a node makes of its sub-table's values; the other factor of a product comes apart. */
-static void apply_node(const lrk_level_code *code, const lrk_segment *s, int64_t n, double *values)
-{
-    if (s->shape == SHAPE_scale) {
-        code->scale(s->stop, n, values);
-    } else if (s->shape == SHAPE_divide) {
-        code->divide(s->stop, n, values);
-    } else if (s->shape == SHAPE_offset) {
-        code->offset(s->stop, n, values);
-    } else if (s->shape == SHAPE_clip) {
-        code->clip(s->start, s->stop, n, values);
-    }
-}
-
 static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, int64_t n, void *out)
 {
-    const lrk_level_code *code = f->code;
     if (s->shape == SHAPE_epoch) {
         fill_stairs(f, s, clock, n, out);
         return;
@@ -1001,13 +983,10 @@ static void fill_node(lrk_fill_state *f, const lrk_segment *s, lrk_clock clock, 
             run = stair_run(clock, s->every, k, rest, n);
             fill_range(f, s->child[0], s->count[0], rest, run, out);
         } else if (f->size == sizeof(double)) {
+            double by[LRK_CACHE_BLOCK];
             fill_range(f, s->child[0], s->count[0], clock, run, out);
-            apply_node(code, s, run, out);
-            if (s->shape == SHAPE_product) {
-                double by[LRK_CACHE_BLOCK];
-                fill_range(f, s->child[1], s->count[1], clock, run, by);
-                code->multiply(by, run, out);
-            }
+            if (s->shape == SHAPE_product) fill_range(f, s->child[1], s->count[1], clock, run, by);
+            f->code->shapes[s->shape].node(s, by, run, out);
         } else { /* one rounding, of the result */
             double block[LRK_CACHE_BLOCK];
             write_doubles(f);

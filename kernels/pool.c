@@ -191,12 +191,20 @@ typedef struct lrk_pool {
     fenv_t arithmetic; /* the caller's */
 } lrk_pool;
 
+static int64_t forks;
+
+int64_t lrk_forks(void)
+{
+    return forks;
+}
+
 static lrk_pool pool = {.lock = LRK_LOCK_INIT, .work_came = LRK_SIGNAL_INIT, .last_left = LRK_SIGNAL_INIT};
 
 #ifndef _WIN32
 /* In the child of a fork, which has none of the threads, whatever they held. */
 static void empty_pool(void)
 {
+    forks += 1;
     pool = (lrk_pool){.lock = LRK_LOCK_INIT, .work_came = LRK_SIGNAL_INIT, .last_left = LRK_SIGNAL_INIT};
 }
 #endif

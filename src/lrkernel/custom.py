@@ -158,6 +158,8 @@ def key_of(path: str, name: object) -> float:
     """The key of a registered name, which `path` has."""
     check_label(path, name)
     key = _core.key_of(str(name))
+    if key not in _registered and _core.is_registered(key):  # by an extension module
+        _registered.setdefault(key, Registered(str(name), None, Code()))
     if key not in _registered or _registered[key].name != name:
         raise ValueError(f"{path} must be registered: call lrkernel.shape(fn, name={name!r}) with its function first")
     return key

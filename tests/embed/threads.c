@@ -1,4 +1,5 @@
-/* threads.c - the pool and the values ahead under a checker of races: many callers, other sizes and roundings, forks.
+/* threads.c - the pool, the values ahead and shapes that are registered under a checker of races: many callers, other
+   sizes and roundings, forks.
 
    Every value of every call must have the bits of lrk_at, every piece must run once. Exit status 1 and one line on the first
    difference. Usage: threads [rounds [no forks]] */
@@ -187,6 +188,56 @@ static void fork_and_call(double *out)
     require(waitpid(child, &status, 0) == child && status == 0, "a child has a pool of its own");
 }
 
+/* With a block that a thread of the parent was writing: it is not there to end that. */
+static void fork_during_a_fill(void)
+{
+    lrk_ahead block = {.turn = 2 * 7 + 1};
+    lrk_asked asked = {.since = 0};
+    int had = 0, status;
+    require(lrk_ahead_keep(&asked, &block), "a table keeps a block");
+    for (int64_t j = 0; j < 300; ++j) had += ask(&asked, tables, j);
+    require(had == 0 && block.turn == 2 * 7 + 1, "a block that is being written is left alone");
+    const pid_t child = fork();
+    require(child >= 0, "a process starts");
+    if (child == 0) {
+        for (int64_t j = 0; j < 1000; ++j) had += ask(&asked, tables, j);
+        exit(had < 700);
+    }
+    require(waitpid(child, &status, 0) == child && status == 0, "a child fills the block anew");
+}
+
+static double down(double u)
+{
+    return 1.0 - u;
+}
+
+/* While others prepare rows: one that finds the name evaluates the function. */
+static void *register_beside(void *unused)
+{
+    const lrk_function function = {.plain = down};
+    char name[] = "down 000";
+    for (int k = 0; k < 500; ++k) {
+        name[5] = (char)('0' + k / 100);
+        name[6] = (char)('0' + k / 10 % 10);
+        name[7] = (char)('0' + k % 10);
+        require(lrk_register(name, &function) == NULL, "a name is registered once");
+    }
+    return unused;
+}
+
+static void prepare_while_registered(void)
+{
+    pthread_t beside;
+    int custom = 0;
+    while (strcmp(lrk_shape(custom)->name, "custom") != 0) ++custom;
+    lrk_segment row = {.shape = custom, .end = 4, .start = 1.0, .param = lrk_key("down 499")};
+    require(pthread_create(&beside, NULL, register_beside, NULL) == 0, "a thread starts");
+    while (lrk_prepare(&row) != NULL) continue;
+    const lrk_table table = {&row, NULL, 1};
+    require(lrk_at(&table, 1) == 0.75, "what was just registered is called");
+    pthread_join(beside, NULL);
+}
+
 static void *fork_beside(void *out)
 {
     for (int k = 0; k < 3; ++k) fork_and_call(out);
@@ -203,6 +254,8 @@ int main(int argc, char **argv)
     make_tables();
     check_ahead();
     check_short();
+    prepare_while_registered();
+    if (forks) fork_during_a_fill();
     require(lrk_ahead_keep(&shared_asked, &shared_block), "a table keeps a block");
     check_all(11, out);
     if (forks) fork_and_call(out);

@@ -1,7 +1,9 @@
 """Many Python threads and processes on one schedule: equal values, no lock held while the core works."""
 
+import _thread
 import multiprocessing
 import pickle
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -123,6 +125,52 @@ def test_one_scheduler_for_many_threads_gives_no_garbage() -> None:
             assert shared.step() in known
 
     assert in_threads(work, 6) == []
+
+
+# ---- signals ----
+
+
+class Stopped(Exception):
+    """What a handler raises, as that of Ctrl-C does."""
+
+
+def test_a_long_fill_hears_signals() -> None:
+    """After a piece of 2^24 values; the rest is not written."""
+    count, busy = 4 * 2**24, threading.Event()
+    out, steps = np.zeros(count, np.float32), np.zeros(count // 2, np.int32)
+
+    def stop(*_: object) -> None:
+        if busy.is_set():
+            raise Stopped
+
+    def stopped(call: Callable[[], object]) -> bool:
+        out[0] = out[-1] = np.nan
+        timer = threading.Timer(0.001, _thread.interrupt_main)
+        timer.start()
+        busy.set()
+        try:
+            call()
+        except Stopped:
+            return True
+        finally:
+            busy.clear()
+            timer.join()
+        return False
+
+    def stopped_midway(call: Callable[[], object]) -> bool:
+        return stopped(call) and not np.isnan(out[0]) and bool(np.isnan(out[-1]))
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        for call in (
+            lambda: CURVE.values(count, out=out),
+            lambda: CURVE.values(2 * count, 0, -2, out=out),
+            lambda: lrk.ScheduleBatch([CURVE, CURVE]).values(count // 2, out=out.reshape(2, -1)),
+        ):
+            assert any(stopped_midway(call) for _ in range(50))
+        assert any(stopped(lambda: CURVE(steps)) for _ in range(50))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # ---- the GIL ----

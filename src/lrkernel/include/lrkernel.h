@@ -106,7 +106,8 @@ typedef struct lrk_function {
     void (*many)(const double *u, int64_t n, double *g); /* NULL, or the same values with the same bits */
 } lrk_function;
 double lrk_key(const char *name);
-/* NULL, or the rule that is broken ("name must not be registered already"); from one thread at a time. */
+/* NULL, or the rule that is broken ("name must not be registered already"); from one thread at a time, while others
+   prepare, load and evaluate. */
 const char *lrk_register(const char *name, const lrk_function *function);
 /* One to register `with_data`: straight lines between values at 0, 1/n, ... 1; its data are n and the n + 1 values. */
 double lrk_sampled(double u, void *data);

@@ -26,6 +26,8 @@ typedef struct lrk_capi {
     void (*fill_float)(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap);
     void (*gather)(const lrk_table *table, const int64_t *steps, int64_t count, double *out);
     void (*cursor_begin)(lrk_cursor *cursor, const lrk_table *table);
+    /* lrk_register of the running lrkernel; lrk.shape(name=...) of Python then gives the constructor. */
+    const char *(*register_shape)(const char *name, const lrk_function *function);
 } lrk_capi;
 
 /* NULL and an ImportError where lrkernel is missing or does not fit this header. */

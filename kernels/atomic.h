@@ -1,0 +1,13 @@
+/* atomic.h - what one thread reads while another writes it: loads that acquire, stores that release. */
+#ifndef LRK_ATOMIC_H
+#define LRK_ATOMIC_H
+
+#if defined(__GNUC__)
+#define LRK_ACQUIRE(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define LRK_RELEASE(x, value) __atomic_store_n(&(x), (value), __ATOMIC_RELEASE)
+#else /* MSVC, for which volatile accesses are these on x86-64 */
+#define LRK_ACQUIRE(x) (x)
+#define LRK_RELEASE(x, value) ((x) = (value))
+#endif
+
+#endif
