@@ -323,9 +323,12 @@ const char *lrk_prepare(lrk_segment *s)
     s->base = s->gap = s->low = s->high = 0.0;
     s->first = s->begin + (s->begin_part > 0.0 && s->begin < INT64_MAX);
     s->lead = (double)(s->first - s->begin) - s->begin_part;
+    const uint64_t steps = open ? 0 : s->end - (uint64_t)s->begin;
+    const lrk_dd whole = lrk_two_sum((double)(steps >> 32) * 0x1p32, (double)(steps & 0xffffffffu));
     const lrk_dd parts = lrk_two_sum(s->end_part, -s->begin_part);
-    lrk_dd span = lrk_two_sum(open ? 0.0 : (double)(s->end - (uint64_t)s->begin), parts.hi);
+    lrk_dd span = lrk_two_sum(whole.hi, parts.hi);
     span = (lrk_dd){open ? INFINITY : span.hi, span.lo + parts.lo};
+    if (whole.lo != 0.0) span = lrk_two_sum(span.hi, span.lo + whole.lo); /* of more than 2^53 steps */
     s->span = span.hi;
 
     const char *broken = NULL;

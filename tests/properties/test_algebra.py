@@ -48,6 +48,17 @@ def some_steps(expression: str, more: int = 0) -> list[int]:
     return sorted(t for t in chosen if 0 <= t <= LAST)
 
 
+def test_a_row_of_more_steps_than_float64_counts() -> None:
+    """What its end is past its beginning has more than 53 bits: taken as one float64, step 1281 came to -4.7e299."""
+    curve = lrk.linear(0.0, 1.0, 10).then(lrk.power_ramp(1.0, 1e-300, 2**50, 0.5)).cut(2**45 + 5).stretch(2**52)
+    begin, end = Fraction(curve.rows[1][1]), curve.rows[1][2]
+    assert (math.ceil(begin), end) == (1280, 2**57 - 19200)
+    for step in (1280, 1281, 1300, 2**40, 2**52 - 1):
+        want = 1.0 - math.sqrt((step - begin) / (end - begin))
+        assert abs(curve(step) - want) <= 2.0**-52
+    assert curve(step) == curve.values(step, step + 1)[0]
+
+
 def test_the_strategy_spreads() -> None:
     """Random tests that never draw a shape or an operation prove nothing about it."""
     names: Counter[str] = Counter()
