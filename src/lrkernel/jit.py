@@ -4,11 +4,14 @@ numba finds this module by itself, through the entry point ``numba_extensions``.
 core by the names of its symbols, so numba can keep that code on disk. ``schedule(step)`` remembers the values ahead of the last
 step in the caller's frame, one memory for each place where it is written: a call of the core takes 30 to 90 ns, and a step of a
 fill 1 to 3.
+
+Each error that compiled code raises costs some bytes for good: numba (0.68) keeps a reference to what the message is made of.
 """
 # pyright: reportMissingTypeStubs=false, reportUnknownLambdaType=false
 
 import inspect
 import math
+from types import FunctionType
 from typing import Any
 
 import llvmlite.binding
@@ -298,7 +301,7 @@ def _table(typingctx: Any, schedule: Any) -> Any:
     return _VOIDPTR(schedule), codegen
 
 
-_LAST = np.int64(LARGEST_STEP)
+_LAST = np.uint64(LARGEST_STEP)
 _REALS = {types.float64: _lrk_fill, types.float32: _lrk_fill_float}
 
 
@@ -309,6 +312,21 @@ def _target(out: Any) -> Any:
     return _REALS[out.dtype]
 
 
+@njit
+def _negated(gap: Any) -> Any:
+    """-gap > 0, of the lowest int64 as well."""
+    return np.uint64(0) - np.uint64(gap)
+
+
+@njit
+def _stride(stride: Any) -> Any:
+    """A stride as an int64."""
+    gap = np.int64(stride)
+    _require(gap != 0, "stride must not be 0", stride)
+    _require(gap > 0 or stride < 0, "stride must be < 2^63", stride)
+    return gap
+
+
 @overload_method(ScheduleType, "fill")
 def _fill(schedule: Any, start: Any, out: Any, stride: Any = 1) -> Any:
     """``Schedule.fill``."""
@@ -317,11 +335,12 @@ def _fill(schedule: Any, start: Any, out: Any, stride: Any = 1) -> Any:
     fill, size = _target(out), out.dtype.bitwidth // 8
 
     def impl(schedule: Any, start: Any, out: Any, stride: Any = 1) -> Any:
-        first, gap, count = np.int64(start), np.int64(stride), out.size
-        _require(gap != 0, "stride must not be 0", gap)
+        first, gap, count = np.int64(start), _stride(stride), out.size
+        _require(first >= 0 or start < 0, "start must be < 2^63", start)
         if count > 0:
-            room = (_LAST - first) // gap if gap > 0 else first // -gap
-            _require(first >= 0 and count - 1 <= room, "start must keep every step >= 0 and < 2^63", start)
+            near = np.uint64(first)
+            room = (_LAST - near) // np.uint64(gap) if gap > 0 else near // _negated(gap)
+            _require(first >= 0 and np.uint64(count - 1) <= room, "start must keep every step >= 0 and < 2^63", start)
         _require(count < 2 or abs(out.strides[0]) >= size, "out must not overlap itself, stride in bytes", out.strides[0])
         if out.strides[0] % size == 0:
             fill(_table(schedule), first, gap, count, out.ctypes.data, out.strides[0] // size)
@@ -358,13 +377,17 @@ def _values(schedule: Any, start: Any, stop: Any = None, stride: Any = None, dty
             _require(last >= 0 or start < 0, "stop must be < 2^63", start)
         else:
             first, last = np.int64(start), np.int64(stop)
+            _require(first >= 0 or start < 0, "start must be < 2^63", start)
             _require(last >= 0 or stop < 0, "stop must be < 2^63", stop)
-        gap = np.int64(1) if stride is None else np.int64(stride)
-        _require(gap != 0, "stride must not be 0", gap)
-        count = len(range(first, last, gap))
-        if count > 0:
+        gap = np.int64(1) if stride is None else _stride(stride)
+        count = np.int64(0)
+        if (gap > 0 and first < last) or (gap < 0 and first > last):
             _require(first >= 0, "start must keep every step >= 0", first)
-            _require(first + (count - 1) * gap >= 0, "stop must keep every step >= 0", last)
+            across = np.uint64(last) - np.uint64(first) if gap > 0 else np.uint64(first) - np.uint64(last)
+            every = np.uint64(gap) if gap > 0 else _negated(gap)
+            more = (across - np.uint64(1)) // every  # steps after the first
+            _require(gap > 0 or more * every <= np.uint64(first), "stop must keep every step >= 0", last)
+            count = np.int64(more) + 1
         if out is None:
             made = np.empty(count, kind)
         else:
@@ -428,15 +451,53 @@ class Cursor(structref.StructRefProxy):
         return int(_current_step(self))
 
     def step(self) -> float:
-        """Advance by one step and return the value there."""
+        """Advance by one step and return the value there: ``schedule(current_step + 1)``.
+
+        One thread at a time.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> from lrkernel.jit import Cursor
+        >>> cursor = Cursor(lrk.linear(1.0, 0.0, 4))
+        >>> cursor.step(), cursor.step(), cursor.current_step
+        (0.75, 0.5, 2)
+        """
         return float(_step(self))
 
     def seek(self, step: int) -> float:
-        """Go to a step and return the value there."""
+        """Go to a step and return the value there: ``schedule(step)``.
+
+        Parameters
+        ----------
+        step : int
+            0 <= step < 2^63.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another step; the position stays.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> from lrkernel.jit import Cursor
+        >>> cursor = Cursor(lrk.linear(1.0, 0.0, 4))
+        >>> cursor.seek(3), cursor.seek(1)
+        (0.25, 0.75)
+        """
         return float(_seek(self, position("step", step)))
 
     def get_lr(self) -> float:
-        """The value at the position."""
+        """The value at the position, which stays: ``schedule(current_step)``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> from lrkernel.jit import Cursor
+        >>> Cursor(lrk.linear(1.0, 0.0, 4), step=1).get_lr()
+        0.75
+        """
         return float(_get_lr(self))
 
 
@@ -533,19 +594,23 @@ _get_lr = njit(lambda cursor: cursor.get_lr())
 
 def compiled(fn: Any) -> tuple[int, int, int, int, Any]:
     """The addresses of g(u), no data, of g for many u at once, and what keeps them alive; ``custom.Code``."""
+    if not isinstance(fn, Dispatcher | FunctionType):
+        raise TypeError(f"fn must be a function that numba compiles, or be sampled (samples=4096), got {fn!r}")
     inner = fn if isinstance(fn, Dispatcher) else njit(error_model="numpy")(fn)
 
+    @njit(error_model="numpy")
     def one(u: Any) -> Any:
-        return inner(u)
+        try:  # costs nothing that could be measured, and is dropped where g cannot raise
+            return inner(u)
+        except Exception:  # numba knows no other kinds
+            return math.nan
 
     def many(u: Any, n: Any, g: Any) -> Any:
-        for k in range(n):  # what stays where g raises, which it must not
-            g[k] = math.nan
         for k in range(n):
-            g[k] = inner(u[k])
+            g[k] = one(u[k])
 
     try:
-        single: Any = cfunc(types.float64(types.float64), error_model="numpy")(one)
+        single: Any = cfunc(types.float64(types.float64), error_model="numpy")(lambda u: one(u))
         pointer = types.CPointer(types.float64)
         several: Any = cfunc(types.void(pointer, types.int64, pointer), error_model="numpy")(many)
     except NumbaError as error:

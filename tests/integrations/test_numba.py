@@ -26,6 +26,7 @@ from lrkernel.jit import Cursor, cursor_type, schedule_type
 structref: Any = numba_structref
 typeof: Any = numba.typeof
 LAST = 2**63 - 1
+LEAST = -(2**63)
 FOUR = lrk.sequence(
     lrk.linear(0.0, 1.0, 1000), lrk.constant(1.0, 700.5), lrk.cosine(1.0, 0.1, 5000.5), lrk.geometric(0.1, 1e-5, 3000)
 )
@@ -209,6 +210,11 @@ def test_values() -> None:
         ("values", (-3, 4, 1), "start must keep every step >= 0, got -3"),
         ("values", (3, -4, -1), "stop must keep every step >= 0, got -4"),
         ("values", (3, 4, 0), "stride must not be 0, got 0"),
+        ("fill", (5, np.empty(2), LEAST), "start must keep every step >= 0 and < 2^63, got 5"),
+        ("fill", (LEAST, np.empty(2), LEAST), f"start must keep every step >= 0 and < 2^63, got {LEAST}"),
+        ("values", (LEAST, LAST, 1), f"start must keep every step >= 0, got {LEAST}"),
+        ("values", (LAST, LEAST, LEAST), f"stop must keep every step >= 0, got {LEAST}"),
+        ("values", (LAST, LEAST, -1), f"stop must keep every step >= 0, got {LEAST}"),
     ],
 )
 def test_a_wrong_value(name: str, arguments: tuple[Any, ...], message: str) -> None:
@@ -225,9 +231,30 @@ def test_an_out_that_overlaps_itself() -> None:
         compiled["fill"](FOUR, 0, out, 1)
 
 
-def test_a_stop_past_int64() -> None:
-    with pytest.raises(ValueError, match=r"^stop must be < 2\^63, got 9223372036854775813$"):
-        compiled["values"](FOUR, 1, np.uint64(2**63 + 5), 1)
+@pytest.mark.parametrize(
+    ("name", "arguments", "wrong"),
+    [
+        ("values", (1, np.uint64(2**63 + 5), 1), "stop must be < 2^63, got 9223372036854775813"),
+        ("values", (np.uint64(2**63 + 5), LAST, -1), "start must be < 2^63, got 9223372036854775813"),
+        ("values", (1, 5, np.uint64(2**64 - 1)), "stride must be < 2^63, got 18446744073709551615"),
+        ("fill", (np.uint64(2**63 + 5), np.empty(3), 1), "start must be < 2^63, got 9223372036854775813"),
+        ("fill", (5, np.empty(3), np.uint64(2**64 - 1)), "stride must be < 2^63, got 18446744073709551615"),
+    ],
+)
+def test_numbers_past_int64(name: str, arguments: tuple[Any, ...], wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(wrong)}$"):
+        compiled[name](FOUR, *arguments)
+
+
+@pytest.mark.parametrize("arguments", [(5, 0, LEAST), (0, LAST, 2**62), (LAST, 0, -(2**62)), (LAST, -1, -LAST), (LEAST, LEAST, -1)])
+def test_the_farthest_strides(arguments: tuple[int, int, int]) -> None:
+    first, _, gap = arguments
+    wanted = FOUR.values(*arguments)
+    assert bits(compiled["values"](FOUR, *arguments)) == bits(wanted)
+    out = np.empty(wanted.size)
+    if wanted.size:
+        compiled["fill"](FOUR, first, out, gap)
+        assert bits(out) == bits(wanted)
 
 
 def test_an_out_of_another_size() -> None:
