@@ -4,16 +4,18 @@ Rows, bytes and pickles have the name or its key and never an address.
 """
 
 import ctypes
+import dis
 import threading
 from _ctypes import CFuncPtr
-from types import CellType, FunctionType
+from functools import partial
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._arguments import Number, duration, missing, real, shown, whole
+from ._arguments import Number, duration, missing, real, scalar, shown, whole
 from .schedule import CUSTOM, Row, Schedule, check_label, from_rows
 
 UNREGISTERED = "shape must be registered in this process"  # what the core says
@@ -68,10 +70,32 @@ class CustomShape:
 
     def __init__(self, name: str):
         self._key = key_of("name", name)
-        self.name = name
+        self.name = str(name)  # which may be one of NumPy's
 
     def __call__(self, start: Number, stop: Number, steps: Number) -> Schedule:
-        """``stop + (start - stop) g(u)``, u = t / steps."""
+        """A schedule of this shape from `start` to `stop`.
+
+        ``stop + (start - stop) g(u)``, u = t / steps, with the g that is registered under the name
+
+        Parameters
+        ----------
+        start, stop : float
+            Any finite numbers.
+        steps : int or float
+            Duration, 0 < steps < 2^53.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arguments that are no finite numbers or out of range.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> square = lrk.shape(lambda u: (1.0 - u) * (1.0 - u), name="square of what is left")
+        >>> square(start=1.0, stop=0.5, steps=4).values(5)
+        array([1.     , 0.78125, 0.625  , 0.53125, 0.5    ])
+        """
         first, last, length = real("start", start), real("stop", stop), duration("steps", steps)
         return from_rows(Row(CUSTOM, 0, length, first, last, self._key), length=length)
 
@@ -101,7 +125,8 @@ def shape(fn: Any = None, *, name: str, samples: int | None = None) -> CustomSha
     fn : callable, or a pointer to a C function ``double (double)``, optional
         g: a Python function that numba compiles, or what it has compiled (extra ``numba``); a ``ctypes`` function, a capsule of
         Cython's ``__pyx_capi__`` or a ``scipy.LowLevelCallable`` (``double (double, void *)`` too), which must need no GIL. It has
-        no state and raises nothing. Without it, the constructor of a name that is registered.
+        no state. Where a compiled Python function raises after all, that step's value is NaN. Without it, the constructor of a name
+        that is registered.
     name : str
         Not empty, without NUL.
     samples : int, optional
@@ -132,6 +157,7 @@ def shape(fn: Any = None, *, name: str, samples: int | None = None) -> CustomSha
         if samples is not None:
             raise ValueError(f"samples must not be given without fn, got {shown(samples)}")
         return CustomShape(name)
+    name = str(name)
     count = None if samples is None else whole("samples", samples, 1)
     if count is not None and count > MOST_SAMPLES:
         raise ValueError(f"samples must be <= 2^24, got {shown(samples)}")
@@ -175,17 +201,52 @@ def _content(cell: CellType) -> Any:
         return None
 
 
-def _identity(fn: Any) -> Any:
+def _identity(fn: Any, within: tuple[FunctionType, ...] = ()) -> Any:
     """What two functions of the same code have in common: a cell of a notebook that runs again makes another object."""
+    if isinstance(fn, partial):
+        return partial, _identity(fn.func, within), _meaning(fn.args, within), _meaning(tuple(fn.keywords.items()), within)
     function = getattr(fn, "py_func", fn)
     if not isinstance(function, FunctionType):  # a bound method too: what it is bound to counts
         return _pointers(fn)[:3] if _is_pointer(fn) else fn
-    code = function.__code__
-    cells = [_content(cell) for cell in function.__closure__ or ()]
-    used = [function.__globals__.get(name) for name in code.co_names]
-    options = getattr(fn, "targetoptions", None)
-    kinds = [type(constant) for constant in code.co_consts]  # u**3 and u**3.0 have other bits
-    return code.co_code, code.co_consts, kinds, code.co_names, function.__defaults__, function.__kwdefaults__, cells, used, options
+    if function in within:  # one that calls itself
+        return within.index(function)
+    inner = (*within, function)
+    cells = dict(zip(function.__code__.co_freevars, map(_content, function.__closure__ or ()), strict=True))
+    defaults = (function.__defaults__, tuple((function.__kwdefaults__ or {}).items()), tuple(cells.values()))
+    return (
+        _code(function.__code__, {**function.__globals__, **cells}, inner),
+        _meaning(defaults, inner),
+        getattr(fn, "targetoptions", None),
+    )
+
+
+def _code(code: CodeType, known: dict[str, Any], within: tuple[FunctionType, ...]) -> Any:
+    """What code says wherever its lines are, and what the names stand for that it takes from outside, as far as attributes lead."""
+    used: list[Any] = []
+    held: Any = None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_DEREF"):
+            held = known.get(instruction.argval)
+        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            held = getattr(held, instruction.argval, None) if isinstance(held, ModuleType | type) else None
+        else:
+            held = None
+            continue
+        used.append(_meaning(held, within))
+    inside = [_code(constant, known, within) for constant in code.co_consts if isinstance(constant, CodeType)]
+    constants = tuple(constant for constant in code.co_consts if not isinstance(constant, CodeType))
+    return code.co_code, _meaning(constants, within), code.co_names, used, inside
+
+
+def _meaning(value: Any, within: tuple[FunctionType, ...]) -> Any:
+    """A value by its content: u**3 and u**3.0, 0.0 and -0.0 have other bits, and the same function may come as another object."""
+    if isinstance(value, partial) or isinstance(getattr(value, "py_func", value), FunctionType):
+        return _identity(value, within)
+    if isinstance(value, tuple):
+        return tuple(_meaning(item, within) for item in value)
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    return type(value), value.hex() if isinstance(value, float) else value
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -236,7 +297,7 @@ def _compiled(fn: Any) -> Code:
 def _sampled(fn: Any, count: int) -> Code:
     if not callable(fn):
         raise TypeError(f"fn must be a function to be sampled, got {shown(fn)}")
-    data = np.array([count, *(real("fn", fn(k / count)) for k in range(count + 1))], np.float64)
+    data = np.array([count, *(scalar("fn", fn(k / count)) for k in range(count + 1))], np.float64)
     return Code(with_data=_core.SYMBOLS["lrk_sampled"], data=data.ctypes.data, owner=(fn, data))
 
 

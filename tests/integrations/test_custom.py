@@ -1,6 +1,7 @@
 """Shapes of your own: what may be registered, the same bits by every way to ask, one identity, clear errors."""
 
 import ctypes
+import functools
 import json
 import math
 import os
@@ -8,6 +9,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import types
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -316,6 +318,27 @@ def test_registering_again() -> None:
             TypeError,
             r"fn must have restype c_double and argtypes \[c_double\]",
         ),
+        (
+            np.cos,
+            "bad",
+            None,
+            TypeError,
+            r"fn must be a function that numba compiles, or be sampled \(samples=4096\), got <ufunc 'cos'>",
+        ),
+        (
+            functools.partial(down),
+            "bad",
+            None,
+            TypeError,
+            r"fn must be a function that numba compiles, or be sampled .* got functools",
+        ),
+        (
+            np.vectorize(down),
+            "bad",
+            None,
+            TypeError,
+            r"fn must be a function that numba compiles, or be sampled .* got <numpy.vector",
+        ),
         (lrk._core.C_API, "bad", None, TypeError, r"fn must be a function double \(double\), got lrkernel\._core\.C_API"),
     ],
 )
@@ -409,3 +432,83 @@ def test_constants_of_other_kinds_are_other_functions() -> None:
 def test_a_null_pointer() -> None:
     with pytest.raises(ValueError, match=r"^fn must point to a function, got NULL$"):
         lrk.shape(ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(0), name="null")
+
+
+def test_what_a_function_raises_later_is_nan_for_that_step() -> None:
+    def g(u: float) -> float:
+        if 0.3 < u < 0.3001:
+            raise ValueError("not here")
+        return 1.0 - u
+
+    curve = lrk.shape(g, name="with a hole")(1.0, 0.0, 100_000)
+    want = np.flatnonzero(np.isnan([curve(t) for t in range(29_000, 32_000)]))
+    assert want.tolist() == list(range(1001, 1010))
+    assert np.flatnonzero(np.isnan(curve.values(29_000, 32_000))).tolist() == want.tolist()
+    assert np.flatnonzero(np.isnan(curve(np.arange(29_000, 32_000)[::-1])[::-1])).tolist() == want.tolist()
+    assert curve.values(29_000, 32_000)[1500] == curve(30_500)
+
+
+def test_names_of_numpy() -> None:
+    made = lrk.shape(down, name=np.str_("a name of NumPy"))
+    assert type(made.name) is str
+    assert lrk.shape(name=np.str_("a name of NumPy")) == made == lrk.shape(name="a name of NumPy")
+    assert json.loads(json.dumps(made(1.0, 0.0, 4).to_dict()))["segments"][0]["name"] == "a name of NumPy"
+
+
+def test_functions_that_are_only_sampled() -> None:
+    half = functools.partial(lambda power, u: (1.0 - u) ** power, 2.0)
+    for name, fn in (("partial", half), ("vectorized", np.vectorize(lambda u: 1.0 - u)), ("ufunc", np.frompyfunc(down, 1, 1))):
+        assert lrk.shape(fn, name=name, samples=4)(1.0, 0.0, 4)(2) in (0.25, 0.5)
+    again = functools.partial(lambda power, u: (1.0 - u) ** power, 2.0)
+    assert lrk.shape(again, name="partial", samples=4) == lrk.shape(name="partial")
+    other = functools.partial(lambda power, u: (1.0 - u) ** power, 3.0)
+    with pytest.raises(ValueError, match="name must not be registered for another function, got 'partial'"):
+        lrk.shape(other, name="partial", samples=4)
+
+
+CELL = """
+import numba, numpy as np
+LEVELS = np.array([1.0, {level}])
+
+@numba.njit
+def helper(u):
+    return {power} * u - u
+
+def g(u):
+    square = lambda x: x * x
+    return LEVELS[0] - square(helper(u)) * settings.scale
+"""
+
+
+def cell(lines: int = 0, power: float = 2.0, level: float = 3.0, scale: float = 1.0) -> Callable[[float], float]:
+    """What a cell of a notebook defines when it runs again: the same code elsewhere, or other code."""
+    known: dict[str, Any] = {"settings": types.ModuleType("settings")}
+    known["settings"].scale = scale
+    exec("\n" * lines + CELL.format(power=power, level=level), known)
+    found: Callable[[float], float] = known["g"]
+    return found
+
+
+def test_a_cell_that_runs_again() -> None:
+    module = cell().__globals__["settings"]
+
+    def again(**changed: Any) -> Callable[[float], float]:
+        fn = cell(**changed)
+        module.scale = changed.get("scale", 1.0)
+        fn.__globals__["settings"] = module
+        return fn
+
+    first = lrk.shape(again(), name="of a cell")
+    assert first(1.0, 0.0, 4)(2) == 0.75
+    assert lrk.shape(again(lines=7), name="of a cell") == first
+    for changed in ({"power": 2.5}, {"level": 4.0}, {"scale": 1.0 + 2.0**-52}, {"scale": 1}):
+        with pytest.raises(ValueError, match="name must not be registered for another function, got 'of a cell'"):
+            lrk.shape(again(**changed), name="of a cell")
+
+
+def test_a_function_that_calls_itself() -> None:
+    code = "def g(u):\n    return 1.0 - u if u < 2.0 else g(u - 1.0)\n"
+    for _ in range(2):
+        known: dict[str, Any] = {}
+        exec(code, known)
+        assert lrk.shape(known["g"], name="calls itself", samples=4) == lrk.shape(name="calls itself")
