@@ -42,6 +42,8 @@ def array_of(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.N
 
 
 def _tensor(out: Any) -> npt.NDArray[Any]:
+    if getattr(out, "is_neg", bool)():  # torch's views whose values are those of the memory times -1; DLPack says nothing of it
+        raise ValueError(f"out must show its memory as it is, got a tensor that is negated when read: {shown(out)}")
     try:
         kind, number = map(int, out.__dlpack_device__())
         found = np.from_dlpack(out) if kind in ON_CPU else None
@@ -50,6 +52,9 @@ def _tensor(out: Any) -> npt.NDArray[Any]:
     if found is None:
         raise ValueError(f"out must be in the memory of the CPU, got a tensor on DLPack's device ({kind}, {number})")
     if not found.flags.writeable and hasattr(out, "__array__"):  # NumPy before 2.1 takes every tensor as read-only
-        same = np.asarray(out)
+        try:
+            same = np.asarray(out)
+        except (RuntimeError, TypeError, ValueError):
+            return found
         return same if same.ctypes.data == found.ctypes.data else found
     return found

@@ -193,6 +193,11 @@ def released() -> memoryview:
         (torch.zeros(4, dtype=torch.float16), ValueError, "out must have dtype float64 or float32, got float16"),
         (torch.zeros(4, dtype=torch.bfloat16), ValueError, "out must be a tensor that shows its memory, got tensor("),
         (torch.zeros(1).expand(4), ValueError, "out must not overlap itself, got a stride of 0 bytes"),
+        (
+            torch.zeros(4)._neg_view(),
+            ValueError,
+            "out must show its memory as it is, got a tensor that is negated when read: tensor(",
+        ),
         (torch.zeros(4, requires_grad=True), ValueError, "out must be a tensor that shows its memory, got tensor("),
         (torch.zeros(4).to_sparse(), ValueError, "out must be a tensor that shows its memory, got tensor("),
         (torch.zeros(4, device="meta"), ValueError, "out must be a tensor that shows its memory, got tensor("),
