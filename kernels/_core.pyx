@@ -611,7 +611,28 @@ cdef object _joined(list arrays):
 cdef class Cursor:
     """A position in a schedule that remembers values of steps ahead: ``at(step)``, from Cython and without the GIL.
 
-    For loops over the steps, with a memory of its own that no other thread disturbs; any other order gives the same values.
+    ``at(step)`` is ``schedule(step)``, and NaN for a negative step. For loops over the steps, with a memory of its own that no
+    other thread disturbs; any other order gives the same values. Two threads must not ask one cursor at a time.
+
+    Parameters
+    ----------
+    table : Schedule
+        What is evaluated; kept alive.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+
+    Examples
+    --------
+    In Cython ``from lrkernel cimport Cursor``, ``cdef Cursor cursor = Cursor(schedule)``, and in a loop ``cursor.at(step)``.
+
+    >>> import lrkernel as lrk
+    >>> cursor = lrk._core.Cursor(lrk.linear(1.0, 0.0, 4))
+    >>> lrk._core.Cursor(0.5)
+    Traceback (most recent call last):
+    TypeError: Argument 'table' has incorrect type (expected lrkernel._core.Table, got float)
     """
 
     def __cinit__(self, Table table not None):

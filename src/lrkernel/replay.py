@@ -12,7 +12,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
-from ._arguments import LARGEST_STEP, LONGEST, Boundary, boundary, position, positive, real, shown, whole_duration
+from ._arguments import LARGEST_STEP, LONGEST, Boundary, boundary, duration, plus, position, positive, real, shown, whole_duration
 from .builders import wsd
 from .schedule import Schedule, sequence
 from .shapes import constant
@@ -113,6 +113,8 @@ def _reduce(pieces: list[Piece], index: int, value: object) -> None:
 def _decay(pieces: list[Piece], index: int, value: object) -> None:
     how = _said("decay", value, "steps", "floor", "shape")
     here = pieces[index]
+    if plus(here.begin, duration("steps", how["steps"])) > LARGEST_STEP:
+        raise ValueError(f"steps must end before step 2^63, got {shown(how['steps'])} from step {here.begin} on")
     pieces[index:] = [Piece(here.begin, wsd(here.value, 0, 0, how["steps"], how["floor"], decay_shape=how["shape"]), 0)]
 
 

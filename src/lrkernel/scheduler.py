@@ -27,6 +27,8 @@ class Scheduler(Stepper):
 
     A decision taken during the run (``hold``, ``resume``, ``extend``, ``start_decay``, ``reduce``) takes effect from the current
     step on, the step of the next update. It is an event in the state; ``to_schedule`` gives the plain schedule of the whole run.
+    What goes on later is nested one level deeper there, and so is what is reduced: on a schedule of 15 or 16 levels, which are the
+    most, such a decision is a ``ValueError`` and changes nothing.
 
     Parameters
     ----------
@@ -275,7 +277,7 @@ class Scheduler(Stepper):
         Raises
         ------
         ValueError, TypeError
-            For other arguments, or where the learning rate is not scheduled.
+            For other arguments, for a decay that would end past step 2^63 - 1, or where the learning rate is not scheduled.
 
         Examples
         --------

@@ -404,6 +404,11 @@ BAD = [
     ),
     Bad(with_event(3, "decay", None), ValueError, "decay must say its steps, floor and shape, got None"),
     Bad(with_event(3, "decay", {"steps": 3}), ValueError, "decay must say its steps, floor and shape, got {'steps': 3}"),
+    Bad(
+        with_event(2**63 - 4, "decay", {"steps": 5, "floor": 0.0, "shape": "linear"}),
+        ValueError,
+        "steps must end before step 2^63, got 5 from step 9223372036854775804 on",
+    ),
     Bad(with_event(3, "extend", {"steps": 3}), ValueError, "extend must say its steps and clock, got {'steps': 3}"),
     Bad(with_event(3, "extend", {"steps": 3, "clock": 1.5}), ValueError, "clock must be in the step before 3, got 1.5"),
     Bad(with_event(3, "extend", {"steps": 3, "clock": NAN}), ValueError, "clock must be finite, got nan"),
@@ -802,3 +807,37 @@ def test_a_plateau_is_resumed(drawn: tuple[dict[str, Any], list[float]], stop: i
         assert whole.observe(metric) == parts.observe(metric)
         assert whole.step() == parts.step()
     assert whole.state_dict() == parts.state_dict()
+
+
+def test_a_decay_that_would_end_past_the_last_step() -> None:
+    for at in (2**63 - 1, 2**63 - 4):
+        scheduler = lrk.Scheduler(lrk.constant(0.5), step=at)
+        with pytest.raises(ValueError, match=rf"^steps must end before step 2\^63, got 5 from step {at} on$"):
+            scheduler.start_decay(5)
+        assert (scheduler.get_lr(), scheduler.state_dict()["events"]) == (0.5, [])
+    last = lrk.Scheduler(lrk.constant(0.5), step=2**63 - 6)
+    last.start_decay(5)
+    assert [last.step() for _ in range(5)] == [0.4, 0.3, 0.2, 0.1, 0.0]
+
+
+@pytest.mark.parametrize("depth", [14, 15, 16])
+def test_decisions_on_deeply_nested_schedules(depth: int) -> None:
+    """What goes on later, and what is reduced, is one level deeper each."""
+    curve = lrk.linear(1.0, 0.0, 100)
+    for _ in range(depth):
+        curve = curve * 0.5
+    decisions: list[tuple[int, Callable[[lrk.Scheduler], object]]] = [
+        (0, lambda scheduler: scheduler.start_decay(5)),
+        (0, lambda scheduler: scheduler.hold()),
+        (1, lambda scheduler: scheduler.extend(5)),
+        (2, lambda scheduler: scheduler.reduce(0.5)),
+    ]
+    for levels, decide in decisions:
+        scheduler = lrk.Scheduler(curve, step=3)
+        if depth + levels <= 16:
+            decide(scheduler)
+            assert scheduler.to_schedule()(2) == curve(2)
+        else:
+            with pytest.raises(ValueError, match=r"^nesting depth must be <= 16, got 17$"):
+                decide(scheduler)
+            assert (scheduler.get_lr(), scheduler.state_dict()["events"]) == (curve(3), [])
