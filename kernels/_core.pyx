@@ -127,6 +127,14 @@ cdef extern from "ahead.h" nogil:
     bint lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block)
     void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
 
+cdef extern from "sums.h" nogil:
+    ctypedef struct lrk_panel:
+        pass
+    int64_t lrk_panels(
+        const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room
+    )
+    double lrk_sum(const lrk_table *table, int64_t start, int64_t stop)
+
 if sizeof(Asked) != sizeof(lrk_asked):
     raise ImportError("lrk_asked of ahead.h and Asked of _core.pxd differ: rebuild lrkernel")
 
@@ -331,6 +339,33 @@ cdef class Table:
             batch.negative = &negative
             _gather_batch(&batch, threads)
         return negative == 0
+
+    def _sum(self, int64_t start, int64_t stop):
+        """The sum of the values of steps from start to before stop."""
+        cdef lrk_table table = _table(self)
+        cdef double found
+        with nogil:
+            found = lrk_sum(&table, start, stop)
+        return found
+
+    def _panels(self, int64_t start, int64_t stop, bint towards_stop):
+        """The panels of lrk_panels as bytes."""
+        cdef lrk_table table = _table(self)
+        cdef lrk_panel *panels = NULL
+        cdef int64_t count, room = 64
+        try:
+            while True:
+                free(panels)
+                panels = <lrk_panel *> malloc(room * sizeof(lrk_panel))
+                if panels == NULL:
+                    raise MemoryError
+                with nogil:
+                    count = lrk_panels(&table, start, stop, towards_stop, panels, room)
+                if count <= room:
+                    return (<const char *> panels)[:count * sizeof(lrk_panel)]
+                room = count
+        finally:
+            free(panels)
 
     def _segment_bytes(self):
         """The compiled rows, sub-tables included, as a read-only buffer."""

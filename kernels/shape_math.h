@@ -12,6 +12,7 @@
 #ifndef LRK_SHAPE_MATH_H
 #define LRK_SHAPE_MATH_H
 
+#include "clock.h"
 #include "doubledouble.h"
 #include "lrkernel.h"
 
@@ -749,12 +750,6 @@ LRK_INLINE lrk_series exponential_series(const lrk_segment *s, lrk_dd t)
 }
 
 /* ---- stairs: one value for `every` steps ---- */
-
-/* The stair's number, low + 2^62 high; beyond int64 only for stairs of less than one step. */
-typedef struct lrk_stair {
-    int64_t low;
-    double high;
-} lrk_stair;
 
 static const char *constant_prepare(lrk_segment *s, lrk_dd span)
 {

@@ -30,8 +30,9 @@ from ._arguments import (
     steps_array,
     whole,
 )
-from ._core import SEGMENT_BYTES, SHAPES, Table, inherit_calls
+from ._core import SEGMENT_BYTES, SHAPES, inherit_calls
 from .buffers import DLPack, array_of
+from .sums import Sums
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +137,7 @@ FIELDS: dict[str, dict[str, str]] = {
 TIMES = {"every", "step_size", "timescale", "steps_per_epoch", "times", "n"}  # written as integers where whole
 
 
-class Schedule(Table):
+class Schedule(Sums):
     """A learning-rate schedule: a function of the integer step, compiled when it is built.
 
     Schedules are made by the functions of this package (``linear``, ``warmup_cosine``, ...) and combined by the methods below. They

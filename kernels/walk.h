@@ -1,0 +1,42 @@
+/* walk.h - the panels of a schedule one after the other, for those who sum over more of them than they keep. */
+#ifndef LRK_WALK_H
+#define LRK_WALK_H
+
+#include "clock.h"
+#include "gram.h"
+#include "sums.h"
+
+/* How panels are made smaller where what is to be summed asks for it: towards the end of the steps, for factors that
+   vary within a few steps there, and so that the values of one panel are within a factor of 8, for sums that must be
+   relative at every step and for powers of values that go to 0. */
+enum { LRK_PLAIN = 0, LRK_TOWARDS_STOP = 1, LRK_NEAR_STOP = 2, LRK_EVEN = 4 };
+
+/* Rows of a table, and what their clock reads at the first step. */
+typedef struct lrk_part {
+    const lrk_table *table;
+    int64_t first, rows;
+    lrk_clock clock;
+} lrk_part;
+
+#define LRK_WALK_DEPTH 80
+
+/* Panels one after the other. */
+typedef struct lrk_walk {
+    lrk_part part;
+    int64_t at, stop; /* the next step; of 2^63 steps the last one is left out */
+    int grade;
+    int64_t piece_end; /* up to where there is one formula ... */
+    int flat;          /* ... with one value */
+    int64_t ends[LRK_WALK_DEPTH];
+    int depth;
+    int64_t window, window_end; /* where one polynomial is the value, those of the panels inside being the same */
+    int smooth;
+    double c[LRK_NODES], fall[LRK_NODES], values[LRK_NODES], per, per2;
+    lrk_gram gram;
+} lrk_walk;
+
+void lrk_walk_begin(lrk_walk *walk, const lrk_table *table, int64_t start, int64_t stop, int grade);
+/* 0 where no panel is left. */
+int lrk_walk_next(lrk_walk *walk, lrk_panel *panel);
+
+#endif
