@@ -133,7 +133,35 @@ cdef extern from "sums.h" nogil:
     int64_t lrk_panels(
         const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room
     )
-    double lrk_sum(const lrk_table *table, int64_t start, int64_t stop)
+    ctypedef struct lrk_tree:
+        pass
+    int64_t lrk_tree_room(int64_t count)
+    void lrk_tree_make(lrk_tree *tree, const double *values, int64_t count, double *memory)
+    double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t stop, double power)
+    double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t stop, double weight_decay)
+    void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *low, double *high)
+    ctypedef struct lrk_mark:
+        pass
+    ctypedef struct lrk_chart:
+        lrk_table table
+        lrk_tree tree
+    int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
+    double lrk_cumulative(const lrk_chart *chart, int64_t last)
+    enum:
+        LRK_SUM_TO
+        LRK_SUM_BEFORE
+        LRK_SUM_FROM
+        LRK_SUM_DISCOUNTED
+        LRK_SUM_ANNEALING
+
+cdef extern from "batch.h" nogil:
+    void lrk_sums_batch(
+        const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out, int threads
+    )
+
+cdef extern from "ahead.h" nogil:
+    bint lrk_keep(void **place, void *made)
+    void *LRK_ACQUIRE(void *place)
 
 if sizeof(Asked) != sizeof(lrk_asked):
     raise ImportError("lrk_asked of ahead.h and Asked of _core.pxd differ: rebuild lrkernel")
@@ -287,6 +315,7 @@ cdef class Table:
     def __dealloc__(self):
         free(self.segments)
         free(self.asked.block)
+        free(self.chart)
 
     cdef double at(self, int64_t step) noexcept nogil:
         return _at_next(self, step) if step >= 0 else NAN
@@ -340,13 +369,45 @@ cdef class Table:
             _gather_batch(&batch, threads)
         return negative == 0
 
-    def _sum(self, int64_t start, int64_t stop):
-        """The sum of the values of steps from start to before stop."""
+    def _sum(self, int64_t start, int64_t stop, double power):
+        """The sum of the values to a power, of steps from start to before stop; NaN where that is no number."""
+        cdef lrk_table table = _table(self)
+        cdef const lrk_tree *tree = NULL
+        cdef double found
+        if self.values is not None:
+            tree = &_chart(self).tree
+        with nogil:
+            found = lrk_sum_with(&table, tree, start, stop, power)
+        return found
+
+    def _log_shrink(self, int64_t start, int64_t stop, double weight_decay):
+        """The sum of ln(1 - weight_decay value); NaN where that is no number."""
         cdef lrk_table table = _table(self)
         cdef double found
         with nogil:
-            found = lrk_sum(&table, start, stop)
+            found = lrk_log_shrink(&table, start, stop, weight_decay)
         return found
+
+    def _extremes(self, int64_t start, int64_t stop):
+        """The least and the largest value of steps from start to before stop, of the true sign."""
+        cdef lrk_table table = _table(self)
+        cdef double low, high
+        with nogil:
+            lrk_extremes(&table, start, stop, &low, &high)
+        return low, high
+
+    def _sum_to(self, int64_t last):
+        """The sum of the steps 0 to last."""
+        return lrk_cumulative(_chart(self), last)
+
+    def _sums_at(self, int what, double decay, const int64_t[::1] steps, double[::1] out, int threads):
+        """Write a sum of SUMS for each step."""
+        cdef const lrk_chart *chart = _chart(self)
+        if out.shape[0] != steps.shape[0]:
+            raise ValueError(f"out must have {steps.shape[0]} values, got {out.shape[0]}")
+        if out.shape[0]:
+            with nogil:
+                lrk_sums_batch(chart, what, decay, &steps[0], steps.shape[0], &out[0], threads)
 
     def _panels(self, int64_t start, int64_t stop, bint towards_stop):
         """The panels of lrk_panels as bytes."""
@@ -430,6 +491,39 @@ cdef inline lrk_table _table(Table self) noexcept nogil:
     table.values = self.data
     table.root = self.root
     return table
+
+
+# What _sums_at gives, in its numbers.
+SUMS = ("to", "before", "from", "discounted", "annealing")
+assert (LRK_SUM_TO, LRK_SUM_BEFORE, LRK_SUM_FROM, LRK_SUM_DISCOUNTED, LRK_SUM_ANNEALING) == tuple(range(len(SUMS)))
+
+
+cdef const lrk_chart *_chart(Table self) except NULL:
+    """The sums up to each panel, made when they are first asked for; of two threads that make them one keeps them."""
+    cdef lrk_chart *chart = <lrk_chart *> LRK_ACQUIRE(self.chart)
+    cdef double *tree
+    cdef lrk_mark *marks
+    cdef int64_t values = 0 if self.values is None else len(self.values)
+    cdef int64_t count, branches = lrk_tree_room(values), room = 64
+    while chart == NULL:
+        chart = <lrk_chart *> calloc(1, sizeof(lrk_chart) + room * sizeof(lrk_mark) + branches * sizeof(double))
+        if chart == NULL:
+            raise MemoryError
+        marks = <lrk_mark *> (chart + 1)
+        tree = <double *> (marks + room)
+        chart.table = _table(self)
+        with nogil:
+            if values:
+                lrk_tree_make(&chart.tree, chart.table.values, values, tree)
+            count = lrk_chart_make(chart, marks, room)
+        if count > room:
+            room = count
+            free(chart)
+            chart = NULL
+        elif not lrk_keep(&self.chart, chart):
+            free(chart)
+            chart = <lrk_chart *> LRK_ACQUIRE(self.chart)
+    return chart
 
 
 cdef inline double _at_next(Table self, int64_t step) noexcept nogil:

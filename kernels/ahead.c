@@ -42,6 +42,11 @@ int lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block)
     return LRK_SWAP_POINTER(asked->block, NULL, block);
 }
 
+int lrk_keep(void *volatile *place, void *made)
+{
+    return LRK_SWAP_POINTER(*place, NULL, made);
+}
+
 void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
 {
     lrk_ahead *block = LRK_ACQUIRE(asked->block);

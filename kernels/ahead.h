@@ -64,6 +64,9 @@ static inline int lrk_ahead_kept(const lrk_asked *asked)
 /* Makes zeroed memory the block of a table; 0, and it is not, where another thread was first. */
 int lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block);
 
+/* The same of anything that a table makes once and keeps. */
+int lrk_keep(void *volatile *place, void *made);
+
 /* Fills the block from a step on, unless another thread is at it; one that was when its process forked is not in the
    child. */
 void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step);

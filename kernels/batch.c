@@ -127,3 +127,26 @@ void lrk_fill_batch(const lrk_batch *batch, int threads)
     }
     lrk_share(fill_pieces, &job, (batch->table_count + job.tables - 1) / job.tables * job.cuts, threads);
 }
+
+typedef struct lrk_sums_job {
+    const lrk_chart *chart;
+    const int64_t *steps;
+    double *out, decay;
+    int64_t count, run;
+    int what;
+} lrk_sums_job;
+
+static void sum_piece(const void *shared, int64_t piece)
+{
+    const lrk_sums_job *job = shared;
+    const int64_t from = piece * job->run, left = job->count - from, n = left < job->run ? left : job->run;
+    lrk_sums_at(job->chart, job->what, job->decay, job->steps + from, n, job->out + from);
+}
+
+void lrk_sums_batch(
+    const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out, int threads)
+{
+    const int64_t run = what <= LRK_SUM_FROM ? LRK_LEAST_PIECE / 4 : 16;
+    const lrk_sums_job job = {chart, steps, out, decay, count, run, what};
+    lrk_share(sum_piece, &job, (count + run - 1) / run, threads);
+}

@@ -3,6 +3,7 @@
 #define LRK_BATCH_H
 
 #include "gather.h"
+#include "sums.h"
 
 #include <stddef.h>
 
@@ -24,5 +25,9 @@ typedef struct lrk_batch {
 
 /* Every value once, on at most `threads` threads; the rows of one table are copies of the first. */
 void lrk_fill_batch(const lrk_batch *batch, int threads);
+
+/* lrk_sums_at on at most `threads` threads. */
+void lrk_sums_batch(
+    const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out, int threads);
 
 #endif

@@ -217,6 +217,24 @@ static const lrk_dd lrk_factorial_reciprocals[22] = {
     {0x1.71b8ef6dcf572p-66, -0x1.d043ae40c4647p-120},
 };
 
+/* 2^f - 1 for |f| <= 0.501, f = hi + lo; relative, its own remainder to about 2^-56. */
+LRK_INLINE lrk_dd lrk_exp2_minus_1(lrk_dd f)
+{
+    double p = 0x1.c4a378c357fb5p-36;
+    p = p * f.hi + 0x1.e9ed41bc2f328p-32;
+    p = p * f.hi + 0x1.e4cf105d577ffp-28;
+    p = p * f.hi + 0x1.b524eb2dd1f12p-24;
+    p = p * f.hi + 0x1.62c02242d1b01p-20;
+    p = p * f.hi + 0x1.ffcbfc6de698bp-17;
+    p = p * f.hi + 0x1.430912f86b79cp-13;
+    p = p * f.hi + 0x1.5d87fe78a3efcp-10;
+    p = p * f.hi + 0x1.3b2ab6fba4e79p-7;
+    p = p * f.hi + 0x1.c6b08d704a0c6p-5;
+    p = p * f.hi + 0x1.ebfbdff82c58fp-3;
+    const lrk_dd lead = lrk_two_product(f.hi, LRK_LN2_HI);
+    return lrk_quick_sum(lead.hi, lead.lo + (f.hi * f.hi * p + (f.lo * LRK_LN2_HI + f.hi * LRK_LN2_LO)));
+}
+
 /* log2(x), x > 0 and finite, to about 2^-95 absolute and, near x = 1, relative:
    x = 2^e z with z in [0.71, 1.42), s = (z - 1) / (z + 1), log2 z = 2 / ln 2 (s + s^3/3 + s^5/5 + ...). */
 static lrk_dd lrk_dd_log2(double x)
@@ -236,7 +254,7 @@ static lrk_dd lrk_dd_log2(double x)
 }
 
 /* 2^x = result * 2^exponent with the result in [0.7, 1.42], to about 2^-88 relative; |x| is cut off at 4000. */
-static lrk_dd lrk_dd_exp2(lrk_dd x, double *exponent)
+static inline lrk_dd lrk_dd_exp2(lrk_dd x, double *exponent)
 {
     if (!(x.hi > -4000.0 && x.hi < 4000.0)) x = (lrk_dd){x.hi < 0.0 ? -4000.0 : 4000.0, 0.0};
     *exponent = lrk_round(x.hi);

@@ -48,10 +48,13 @@ LRK_INLINE double lrk_gram_b(double k, double per2)
     return k * k * (1.0 - k * k * per2) / (4.0 * k * k - 1.0);
 }
 
-LRK_INLINE double lrk_gram_d(double k, double per2)
-{
-    return k * (k + 2.0) * (1.0 - (k + 1.0) * (k + 1.0) * per2) / ((2.0 * k + 1.0) * (2.0 * k + 3.0));
-}
+/* d_k = even - odd / n^2: divisions took three quarters of the time of a sum. */
+#define LRK_HAHN_D(k) (k * (k + 2.0) / ((2.0 * k + 1.0) * (2.0 * k + 3.0)))
+#define LRK_HAHN(k) {LRK_HAHN_D(k), LRK_HAHN_D(k) * (k + 1.0) * (k + 1.0)}
+static const double lrk_hahn[LRK_NODES - 1][2] = {
+    {0.0, 0.0},    LRK_HAHN(1.0), LRK_HAHN(2.0),  LRK_HAHN(3.0),  LRK_HAHN(4.0),  LRK_HAHN(5.0),  LRK_HAHN(6.0), LRK_HAHN(7.0),
+    LRK_HAHN(8.0), LRK_HAHN(9.0), LRK_HAHN(10.0), LRK_HAHN(11.0), LRK_HAHN(12.0), LRK_HAHN(13.0), LRK_HAHN(14.0),
+};
 
 /* The largest magnitude of p_k, that at 1. */
 LRK_INLINE double lrk_gram_top(int k)
@@ -148,7 +151,7 @@ LRK_INLINE double lrk_gram_hahn(const double *a, double per2, double z)
 {
     double next = 0.0, sum = a[LRK_NODES - 1];
     for (int k = LRK_NODES - 3; k >= 0; --k) {
-        const double here = a[k + 1] + z * sum - lrk_gram_d(k + 1, per2) * next;
+        const double here = a[k + 1] + z * sum - (lrk_hahn[k + 1][0] - lrk_hahn[k + 1][1] * per2) * next;
         next = sum;
         sum = here;
     }

@@ -43,8 +43,9 @@ typedef struct lrk_fit {
 } lrk_fit;
 
 #define LRK_NOISE 0x1p-48
+#define LRK_SUM_NOISE 0x1p-28 /* what the rule leaves of a sum is of the order of its square */
 #define LRK_END_NOISE 0x1p-42
-#define LRK_LEAST_NOISE 0x1p-1060 /* subnormals */
+#define LRK_LEAST_NOISE 0x1p-1040 /* subnormals */
 
 static double magnitude(double x)
 {
@@ -56,7 +57,7 @@ static double node_at(const lrk_gram *g, int i)
     return 0.5 * (g->node[i] * g->count + (g->count - 1.0));
 }
 
-static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n, lrk_fit *fit)
+static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n, int only_sum, lrk_fit *fit)
 {
     double tail = 0.0;
     lrk_gram_make(g, n);
@@ -72,13 +73,13 @@ static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n
         tail += top * magnitude(fit->c[k]);
         top *= (2.0 * k - 1.0) / k;
     }
-    fit->smooth = tail <= LRK_NOISE * fit->size + LRK_LEAST_NOISE;
+    fit->smooth = tail <= (only_sum ? LRK_SUM_NOISE : LRK_NOISE) * fit->size + LRK_LEAST_NOISE;
     if (!fit->smooth) return;
     for (int end = 0; end < 2; ++end) {
         const double z = end ? 1.0 - g->per : g->per - 1.0;
         const double value = value_at(part, step + (end ? n - 1 : 0), 0.0);
         const double off = magnitude(value - lrk_gram_value(fit->c, g->per2, z));
-        if (!(off <= LRK_END_NOISE * fit->size + LRK_LEAST_NOISE)) fit->smooth = 0;
+        if (!(off <= LRK_END_NOISE * fit->size + 64.0 * tail + LRK_LEAST_NOISE)) fit->smooth = 0;
     }
     /* differences would show the noise many times enlarged */
     top = lrk_gram_top(LRK_NODES - 1);
@@ -114,7 +115,7 @@ static lrk_run clip_run(const lrk_segment *s, const lrk_part *child, int64_t n)
             --depth;
             continue;
         }
-        fit_steps(&g, child, at, count, &fit);
+        fit_steps(&g, child, at, count, 0, &fit);
         double reach = LRK_END_NOISE * fit.size, top = 1.0;
         for (int k = 1; k < LRK_NODES; ++k) {
             top *= k / (2.0 * k - 1.0);
@@ -198,6 +199,7 @@ static void begin_walk(lrk_walk *w, const lrk_part *part, int64_t start, int64_t
     w->at = w->piece_end = start;
     w->stop = stop;
     w->grade = grade;
+    w->shrink = 0.0;
     w->gram.n = 0;
     w->depth = 0;
 }
@@ -257,7 +259,7 @@ static int open_window(lrk_walk *w, int64_t end)
             fit.c[k] = k == 0 ? fit.values[0] : 0.0;
         }
     } else {
-        fit_steps(&w->gram, &w->part, w->at, n, &fit);
+        fit_steps(&w->gram, &w->part, w->at, n, w->grade & LRK_ONLY_SUM, &fit);
         if (!fit.smooth && fit.size < INFINITY) return 0;
     }
     for (int k = 0; k < LRK_NODES; ++k) {
@@ -270,12 +272,12 @@ static int open_window(lrk_walk *w, int64_t end)
     return 1;
 }
 
-static int is_even(const lrk_panel *p)
+static int is_even(const lrk_walk *w, const lrk_panel *p)
 {
-    double low = magnitude(p->value[0]), high = low;
-    for (int i = 1; i < p->nodes; ++i) {
-        const double size = magnitude(p->value[i]);
-        if (p->value[i] * p->value[0] < 0.0) return 0;
+    double low = INFINITY, high = 0.0;
+    for (int i = 0; i < p->nodes; ++i) {
+        const double size = magnitude(w->shrink == 0.0 ? p->value[i] : 1.0 - w->shrink * p->value[i]);
+        if ((p->value[i] < 0.0) != (p->value[0] < 0.0)) return 0;
         low = size < low ? size : low;
         high = size > high ? size : high;
     }
@@ -298,8 +300,9 @@ static int gauss_panel(lrk_walk *w, int64_t n, lrk_panel *p)
         p->value[i] = all || w->flat ? w->values[i] : value_at(&w->part, w->at, p->at[i]);
         sum += g->weight[i] * p->value[i];
     }
-    if ((w->grade & LRK_EVEN) && !w->flat && !is_even(p)) return 0;
+    if ((w->grade & LRK_EVEN) && !w->flat && !is_even(w, p)) return 0;
     p->sum = sum * g->count;
+    if (w->grade & LRK_ONLY_SUM) return 1;
     if (all || w->flat) {
         for (int k = 0; k < LRK_NODES; ++k) c[k] = w->c[k];
     } else {
@@ -369,15 +372,700 @@ int64_t lrk_panels(
     return count;
 }
 
-double lrk_sum(const lrk_table *table, int64_t start, int64_t stop)
+/* ---- terms ---- */
+
+/* What is summed over the steps: the value to a power, or the logarithm of 1 - `shrink` value where shrink is not 0.
+   NaN where that is no number: a value < 0 under a power that is not whole, a factor <= 0. */
+typedef struct lrk_terms {
+    double power, shrink;
+    const lrk_tree *tree;
+} lrk_terms;
+
+/* 2^(x y) for double-doubles x, relative to its value. */
+static double power_of_2(lrk_dd x)
+{
+    const double cut = lrk_clamp(x.hi, -4000.0, 4000.0), k = lrk_round(cut);
+    const lrk_dd r = lrk_exp2_minus_1(lrk_two_sum(cut - k, lrk_clamp(x.lo, -1.0, 1.0)));
+    return lrk_scale(1.0 + r.hi, k);
+}
+
+/* 2^x - 1, relative to its value. */
+static double power_less_1(lrk_dd x)
+{
+    return magnitude(x.hi) <= 0.5 ? lrk_exp2_minus_1(x).hi : power_of_2(x) - 1.0;
+}
+
+static lrk_dd times(lrk_dd x, double y)
+{
+    return lrk_dd_multiply(x, (lrk_dd){y, 0.0});
+}
+
+static int is_whole(double x)
+{
+    return magnitude(x) >= 0x1p52 || x == lrk_round(x);
+}
+
+static double to_power(double value, double power)
+{
+    const double size = magnitude(value);
+    if (power <= 4.0 && is_whole(power)) {
+        double product = value;
+        for (int k = 1; k < (int)power; ++k) product *= value;
+        return product;
+    }
+    if (value < 0.0 && !is_whole(power)) return NAN;
+    if (size == 0.0 || size == INFINITY) return size;
+    const double found = power_of_2(times(lrk_dd_log2(size), power));
+    return value < 0.0 && !is_whole(0.5 * power) ? -found : found;
+}
+
+/* ln(1 - x), relative to its value: by the series of artanh where x is small. */
+static double log_of_rest(double x)
+{
+    const lrk_dd rest = lrk_two_sum(1.0, -x);
+    if (!(rest.hi > 0.0)) return NAN;
+    if (magnitude(x) > 0.25) {
+        const lrk_dd log2 = lrk_dd_log2(rest.hi);
+        return (log2.hi * LRK_LN2_HI + (log2.lo * LRK_LN2_HI + log2.hi * LRK_LN2_LO)) + rest.lo / rest.hi;
+    }
+    const double s = x / (2.0 - x), square = s * s;
+    double sum = 0.0;
+    for (int k = 11; k > 0; --k) sum = square * (sum + lrk_odd_reciprocals[k].hi);
+    return -2.0 * (s + s * sum);
+}
+
+static double term_of(const lrk_terms *terms, double value)
+{
+    return terms->shrink == 0.0 ? to_power(value, terms->power) : log_of_rest(terms->shrink * value);
+}
+
+static int is_plain(const lrk_terms *terms)
+{
+    return terms->power == 1.0 && terms->shrink == 0.0;
+}
+
+static void add(lrk_dd *sum, double x)
+{
+    const lrk_dd next = lrk_two_sum(sum->hi, x);
+    *sum = (lrk_dd){next.hi, next.hi - next.hi == 0.0 ? sum->lo + next.lo : 0.0};
+}
+
+static void add_times(lrk_dd *sum, lrk_dd x, double k)
+{
+    add(sum, x.hi * k);
+    if (magnitude(x.hi) < 0x1p900 && magnitude(k) < 0x1p60) add(sum, lrk_two_product(x.hi, k).lo + x.lo * k);
+}
+
+/* ---- arrays ---- */
+
+int64_t lrk_tree_room(int64_t count)
+{
+    int64_t room = 0;
+    while (count >= LRK_BRANCHES) room += count /= LRK_BRANCHES;
+    return room;
+}
+
+void lrk_tree_make(lrk_tree *tree, const double *values, int64_t count, double *memory)
+{
+    tree->levels = 1;
+    tree->level[0] = values;
+    for (count /= LRK_BRANCHES; count > 0; count /= LRK_BRANCHES) {
+        const double *below = tree->level[tree->levels - 1];
+        for (int64_t j = 0; j < count; ++j) {
+            lrk_dd sum = {0.0, 0.0};
+            for (int k = 0; k < LRK_BRANCHES; ++k) add(&sum, below[j * LRK_BRANCHES + k]);
+            memory[j] = sum.hi + sum.lo;
+        }
+        tree->level[tree->levels++] = memory;
+        memory += count;
+    }
+}
+
+static void add_values(lrk_dd *sum, const lrk_terms *terms, const double *values, int64_t from, int64_t to)
+{
+    if (terms->tree == NULL || !is_plain(terms)) {
+        for (; from < to; ++from) add(sum, term_of(terms, values[from]));
+        return;
+    }
+    for (int k = 0; from < to; ++k) {
+        const double *level = terms->tree->level[k];
+        const int top = k + 1 == terms->tree->levels;
+        while (from < to && (top || from % LRK_BRANCHES != 0)) add(sum, level[from++]);
+        while (from < to && to % LRK_BRANCHES != 0) add(sum, level[--to]);
+        from /= LRK_BRANCHES;
+        to /= LRK_BRANCHES;
+    }
+}
+
+/* ---- sums of terms ---- */
+
+static lrk_dd sum_rows(const lrk_terms *terms, lrk_part part, int64_t n);
+
+/* start + start ratio + ..., n terms, by log2 of the ratio; counted from the larger end. */
+static double growth_sum(double first, double last, lrk_dd log2_ratio, double n)
+{
+    if (log2_ratio.hi == 0.0) return first * n;
+    const double from = log2_ratio.hi < 0.0 ? first : last;
+    const lrk_dd rate = log2_ratio.hi < 0.0 ? log2_ratio : (lrk_dd){-log2_ratio.hi, -log2_ratio.lo};
+    return from * (power_less_1(times(rate, n)) / power_less_1(rate));
+}
+
+/* n stairs, from the k-th on, that all last as many whole steps; their number is cut where others follow. */
+static lrk_dd sum_stairs(const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, lrk_stair k, int64_t *n)
+{
+    lrk_dd sum = {0.0, 0.0};
+    if (s->shape == SHAPE_epoch) return sum_rows(terms, child_of(row->table, s, 0, epoch_clock(k)), *n);
+    if (s->shape == SHAPE_values) {
+        const int64_t left = s->count[0] - k.low;
+        if (*n > left) *n = left;
+        add_values(&sum, terms, row->table->values, s->child[0] + k.low, s->child[0] + k.low + *n);
+        return sum;
+    }
+    const double first = value_at(row, 0, 0.0), last = value_at(row, (*n - 1) * (int64_t)s->every, 0.0);
+    if (terms->shrink == 0.0) {
+        const lrk_dd rate = times(lrk_dd_log2(s->param), terms->power);
+        add(&sum, growth_sum(term_of(terms, first), term_of(terms, last), rate, (double)*n));
+        return sum;
+    }
+    if (*n > LRK_NODES) *n = LRK_NODES;
+    for (int64_t j = 0; j < *n; ++j) add(&sum, term_of(terms, value_at(row, j * (int64_t)s->every, 0.0)));
+    return sum;
+}
+
+static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const lrk_segment *s, int64_t n)
+{
+    const int whole = s->every < 0x1p53 && s->every == (double)(int64_t)s->every;
+    const int64_t every = whole ? (int64_t)s->every : 1;
+    while (n > 0) {
+        lrk_clock rest;
+        const lrk_place place = place_row(s, row.clock.part);
+        const lrk_clock clock = local_clock(&place, row.clock.whole);
+        const lrk_stair k = divide_clock(clock, s->every, &rest);
+        int64_t run = n;
+        if (!is_last_stair(s, k, value_at(&row, 0, 0.0))) {
+            if (whole && rest.whole == 0 && n / every > 1) {
+                int64_t stairs = n / every;
+                const lrk_dd found = sum_stairs(terms, &row, s, k, &stairs);
+                add_times(sum, found, (double)every);
+                row.clock.whole += stairs * every;
+                n -= stairs * every;
+                continue;
+            }
+            run = stair_run(clock, s->every, k, rest, n);
+        }
+        add_times(sum, (lrk_dd){term_of(terms, value_at(&row, 0, 0.0)), 0.0}, (double)run);
+        n -= run;
+        row.clock.whole += run;
+    }
+}
+
+static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, int64_t n)
+{
+    const int whole = s->every < 0x1p53 && s->every == (double)(int64_t)s->every;
+    const lrk_place place = place_row(s, row->clock.part);
+    lrk_clock clock = local_clock(&place, row->clock.whole);
+    while (n > 0) {
+        lrk_clock rest;
+        const lrk_stair k = divide_clock(clock, s->every, &rest);
+        const int64_t run = stair_run(clock, s->every, k, rest, n);
+        const int64_t cycles = whole && rest.whole == 0 && n >= (int64_t)s->every ? n / (int64_t)s->every : 1;
+        add_times(sum, sum_rows(terms, child_of(row->table, s, 0, rest), run), (double)cycles);
+        n -= cycles * run;
+        clock.whole += cycles * run;
+    }
+}
+
+/* By panels, whatever the row is. */
+static void add_panels(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, int64_t n)
 {
     lrk_walk walk;
     lrk_panel panel;
-    lrk_dd sum = {0.0, 0.0};
-    lrk_walk_begin(&walk, table, start, stop, LRK_PLAIN);
+    begin_walk(&walk, row, 0, n, is_plain(terms) ? LRK_ONLY_SUM : LRK_EVEN);
+    walk.shrink = terms->shrink;
     while (lrk_walk_next(&walk, &panel)) {
-        const lrk_dd next = lrk_two_sum(sum.hi, panel.sum);
-        sum = (lrk_dd){next.hi, sum.lo + next.lo};
+        if (is_plain(terms)) {
+            add(sum, panel.sum);
+        } else if (walk.flat) {
+            add_times(sum, (lrk_dd){term_of(terms, panel.value[0]), 0.0}, (double)panel.count);
+        } else {
+            for (int i = 0; i < panel.nodes; ++i) add(sum, panel.weight[i] * term_of(terms, panel.value[i]));
+        }
     }
-    return sum.hi + sum.lo;
+}
+
+/* The value in the middle of n steps. */
+static double middle_of(const lrk_part *row, int64_t n)
+{
+    return value_at(row, (n - 1) / 2, n % 2 == 0 ? 0.5 : 0.0);
+}
+
+/* n steps of one row, `row` being that one. */
+static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, int64_t n)
+{
+    const lrk_table *t = row->table;
+    const lrk_segment *s = t->segments + row->first;
+    const int plain = is_plain(terms);
+    if (s->shape <= SHAPE_hold) {
+        add_times(sum, (lrk_dd){term_of(terms, s->start), 0.0}, (double)n);
+        return;
+    }
+    if (kinds[s->shape] == STAIR || s->shape == SHAPE_epoch) {
+        add_stairs(sum, terms, *row, s, n);
+        return;
+    }
+    if (s->shape == SHAPE_repeat) {
+        add_cycles(sum, terms, row, s, n);
+        return;
+    }
+    if (s->shape == SHAPE_linear && plain) {
+        add_times(sum, (lrk_dd){middle_of(row, n), 0.0}, (double)n);
+        return;
+    }
+    if (kinds[s->shape] == NODE) {
+        const lrk_place place = place_row(s, row->clock.part);
+        lrk_part child = child_of(t, s, 0, local_clock(&place, row->clock.whole));
+        const int scales = s->shape == SHAPE_scale || s->shape == SHAPE_divide;
+        if (scales && terms->shrink == 0.0 && (s->stop > 0.0 || is_whole(terms->power))) {
+            const double factor = to_power(s->stop, terms->power);
+            const lrk_dd found = sum_rows(terms, child, n);
+            if (s->shape == SHAPE_scale) {
+                add_times(sum, found, factor);
+            } else {
+                add(sum, (found.hi + found.lo) / factor);
+            }
+            return;
+        }
+        if (s->shape == SHAPE_offset && plain) {
+            const lrk_dd found = sum_rows(terms, child, n);
+            add(sum, found.hi);
+            add(sum, found.lo);
+            add_times(sum, (lrk_dd){s->stop, 0.0}, (double)n);
+            return;
+        }
+        if (s->shape == SHAPE_skip) {
+            child.clock = later_clock(child.clock, s->every);
+            const int64_t after = INT64_MAX - child.clock.whole, run = n - 1 < after ? n : after + 1;
+            const lrk_dd found = sum_rows(terms, child, run);
+            add(sum, found.hi);
+            add(sum, found.lo);
+            if (run < n) {
+                child.clock.whole = INT64_MAX;
+                add_times(sum, (lrk_dd){term_of(terms, value_at(&child, 0, 0.0)), 0.0}, (double)(n - run));
+            }
+            return;
+        }
+    }
+    add_panels(sum, terms, row, n);
+}
+
+static lrk_dd sum_rows(const lrk_terms *terms, lrk_part part, int64_t n)
+{
+    const lrk_segment *rows = part.table->segments + part.first, *s = rows + locate(rows, part.rows, part.clock);
+    lrk_dd sum = {0.0, 0.0};
+    for (; n > 0; ++s) {
+        int64_t run = n;
+        if (s + 1 < rows + part.rows) {
+            const int64_t left = place_row(s + 1, part.clock.part).first - part.clock.whole;
+            if (left <= 0) continue;
+            run = n < left ? n : left;
+        }
+        const lrk_part row = {part.table, s - part.table->segments, 1, part.clock};
+        add_row(&sum, terms, &row, run);
+        n -= run;
+        if (n > 0) part.clock.whole += run;
+    }
+    return sum;
+}
+
+static lrk_part whole_table(const lrk_table *table, int64_t start)
+{
+    return (lrk_part){table, 0, table->root, {start, 0.0}};
+}
+
+static double rounded(lrk_dd sum)
+{
+    return sum.hi - sum.hi == 0.0 ? sum.hi + sum.lo : sum.hi;
+}
+
+double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t stop, double power)
+{
+    const lrk_terms terms = {power, 0.0, tree};
+    return rounded(sum_rows(&terms, whole_table(table, start), stop - start));
+}
+
+double lrk_sum(const lrk_table *table, int64_t start, int64_t stop)
+{
+    return lrk_sum_with(table, NULL, start, stop, 1.0);
+}
+
+double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t stop, double weight_decay)
+{
+    const lrk_terms terms = {1.0, weight_decay, NULL};
+    return weight_decay == 0.0 ? 0.0 : rounded(sum_rows(&terms, whole_table(table, start), stop - start));
+}
+
+/* ---- sums with a memory ---- */
+
+/* Steps after which decay^k is nothing beside any float64. */
+static int64_t forgotten(lrk_dd log2_decay, int64_t steps)
+{
+    const double most = -2200.0 / log2_decay.hi;
+    return most < (double)steps ? (int64_t)most : steps;
+}
+
+double lrk_discounted(const lrk_table *table, int64_t last, double decay)
+{
+    const lrk_dd rate = lrk_dd_log2(decay);
+    const int64_t stop = last < INT64_MAX ? last + 1 : last;
+    lrk_dd sum = {0.0, 0.0};
+    lrk_walk walk;
+    lrk_panel p;
+    lrk_walk_begin(&walk, table, stop - forgotten(rate, stop), stop, LRK_NEAR_STOP);
+    while (lrk_walk_next(&walk, &p)) {
+        const double left = (double)(stop - 1 - p.first);
+        for (int i = 0; i < p.nodes; ++i) {
+            add(&sum, p.weight[i] * p.value[i] * power_of_2(times(rate, left - p.at[i])));
+        }
+    }
+    return rounded(sum);
+}
+
+/* In the fall lr_(k-1) - lr_k of each step, so that nothing cancels where it is small beside the value: they count
+   1 + decay + ... + decay^(t-k) times. */
+double lrk_annealing_area(const lrk_table *table, int64_t last, double decay)
+{
+    const lrk_dd rate = lrk_dd_log2(decay);
+    const double per = 1.0 / power_less_1(rate);
+    const int64_t stop = last < INT64_MAX ? last + 1 : last;
+    lrk_dd sum = {0.0, 0.0};
+    lrk_walk walk;
+    lrk_panel p;
+    lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP);
+    while (lrk_walk_next(&walk, &p)) {
+        const double left = (double)(stop - p.first);
+        for (int i = 0; i < p.nodes; ++i) {
+            if (p.drop[i] != 0.0)
+                add(&sum, -p.weight[i] * p.drop[i] * (power_less_1(times(rate, left - p.at[i])) * per));
+        }
+    }
+    return rounded(sum);
+}
+
+/* ---- the range of values ---- */
+
+typedef struct lrk_range {
+    double low, high;
+} lrk_range;
+
+static lrk_range range_rows(lrk_part part, int64_t n);
+
+static void widen(lrk_range *r, double low, double high)
+{
+    r->low = low < r->low ? low : r->low;
+    r->high = high > r->high ? high : r->high;
+}
+
+static lrk_range between(double a, double b)
+{
+    return a <= b ? (lrk_range){a, b} : (lrk_range){b, a};
+}
+
+static lrk_range panels_range(const lrk_part *row, int64_t n)
+{
+    lrk_range r = {INFINITY, -INFINITY};
+    lrk_walk walk;
+    lrk_panel p;
+    begin_walk(&walk, row, 0, n, LRK_EVEN);
+    while (lrk_walk_next(&walk, &p))
+        for (int i = 0; i < p.nodes; ++i) widen(&r, p.value[i], p.value[i]);
+    const double last = value_at(row, n - 1, 0.0);
+    widen(&r, last, last);
+    return r;
+}
+
+static lrk_range stairs_range(const lrk_part *row, const lrk_segment *s, lrk_clock clock, int64_t n)
+{
+    lrk_clock rest;
+    const lrk_stair first = divide_clock(clock, s->every, &rest);
+    clock.whole += n - 1;
+    const lrk_stair last = divide_clock(clock, s->every, &rest);
+    const double from = value_at(row, 0, 0.0), to = value_at(row, n - 1, 0.0);
+    lrk_range r = between(from, to);
+    if (s->shape == SHAPE_epoch) {
+        const lrk_clock begin = epoch_clock(first), end = epoch_clock(last);
+        const int64_t more = end.whole - begin.whole;
+        return range_rows(child_of(row->table, s, 0, begin), more < INT64_MAX ? more + 1 : more);
+    }
+    for (int64_t k = first.low; s->shape == SHAPE_values && first.high == 0.0 && k < s->count[0]; ++k) {
+        if (last.high == 0.0 && k > last.low) break;
+        const double value = row->table->values[s->child[0] + k];
+        widen(&r, value, value);
+    }
+    return r;
+}
+
+static lrk_range row_range(const lrk_part *row, int64_t n)
+{
+    const lrk_segment *s = row->table->segments + row->first;
+    if (s->shape <= SHAPE_hold) return (lrk_range){s->start, s->start};
+    if (kinds[s->shape] <= SERIES) return panels_range(row, n);
+    const lrk_place place = place_row(s, row->clock.part);
+    lrk_part child = child_of(row->table, s, 0, local_clock(&place, row->clock.whole));
+    if (kinds[s->shape] == STAIR || s->shape == SHAPE_epoch) return stairs_range(row, s, child.clock, n);
+    if (s->shape == SHAPE_repeat && s->every < 0x1p62 && n > (int64_t)s->every) {
+        child.clock = (lrk_clock){0, 0.0};
+        return range_rows(child, (int64_t)s->every + ((double)(int64_t)s->every < s->every));
+    }
+    if (s->shape == SHAPE_repeat) {
+        lrk_range r = {INFINITY, -INFINITY};
+        while (n > 0) { /* two cycles at most */
+            lrk_part cycle = child;
+            const lrk_stair k = divide_clock(child.clock, s->every, &cycle.clock);
+            const int64_t run = stair_run(child.clock, s->every, k, cycle.clock, n);
+            const lrk_range found = range_rows(cycle, run);
+            widen(&r, found.low, found.high);
+            n -= run;
+            child.clock.whole += run;
+        }
+        return r;
+    }
+    if (s->shape == SHAPE_skip) {
+        child.clock = later_clock(child.clock, s->every);
+        const int64_t after = INT64_MAX - child.clock.whole;
+        return range_rows(child, n - 1 < after ? n : after + 1);
+    }
+    lrk_range r = range_rows(child, n);
+    if (s->shape == SHAPE_scale) return between(r.low * s->stop, r.high * s->stop);
+    if (s->shape == SHAPE_divide) return between(r.low / s->stop, r.high / s->stop);
+    if (s->shape == SHAPE_offset) return (lrk_range){r.low + s->stop, r.high + s->stop};
+    if (s->shape == SHAPE_clip) {
+        return (lrk_range){lrk_clamp(r.low, s->start, s->stop), lrk_clamp(r.high, s->start, s->stop)};
+    }
+    const lrk_range other = range_rows(child_of(row->table, s, 1, child.clock), n);
+    if (r.low >= 0.0 && other.low >= 0.0) return (lrk_range){r.low * other.low, r.high * other.high};
+    return panels_range(row, n);
+}
+
+static lrk_range range_rows(lrk_part part, int64_t n)
+{
+    const lrk_segment *rows = part.table->segments + part.first, *s = rows + locate(rows, part.rows, part.clock);
+    lrk_range r = {INFINITY, -INFINITY};
+    for (; n > 0; ++s) {
+        int64_t run = n;
+        if (s + 1 < rows + part.rows) {
+            const int64_t left = place_row(s + 1, part.clock.part).first - part.clock.whole;
+            if (left <= 0) continue;
+            run = n < left ? n : left;
+        }
+        const lrk_part row = {part.table, s - part.table->segments, 1, part.clock};
+        const lrk_range found = row_range(&row, run);
+        widen(&r, found.low, found.high);
+        n -= run;
+        if (n > 0) part.clock.whole += run;
+    }
+    return r;
+}
+
+void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *low, double *high)
+{
+    const lrk_range r = range_rows(whole_table(table, start), stop - start);
+    *low = r.low;
+    *high = r.high;
+}
+
+/* ---- charts ---- */
+
+/* Whether a row has stairs, cycles or functions of others, of which there may be any number. */
+static int is_rough(const lrk_table *t, const lrk_segment *s)
+{
+    if (s->shape <= SHAPE_hold) return 0;
+    if (kinds[s->shape] == STAIR || kinds[s->shape] == CALLED) return 1;
+    if (s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) return 1;
+    if (kinds[s->shape] != NODE) return 0;
+    for (int k = 0; k <= (s->shape == SHAPE_product); ++k)
+        for (int64_t j = 0; j < s->count[k]; ++j)
+            if (is_rough(t, t->segments + s->child[k] + j)) return 1;
+    return 0;
+}
+
+/* What a chart keeps of a panel. */
+static void keep_panel(const lrk_walk *w, const lrk_panel *p, lrk_mark *m)
+{
+    m->nodes = p->nodes;
+    if (w->flat) {
+        m->kind = LRK_MARK_FLAT;
+        m->a[0] = p->value[0];
+        return;
+    }
+    m->kind = p->count == p->nodes ? LRK_MARK_STEPS : LRK_MARK_SERIES;
+    if (m->kind == LRK_MARK_STEPS) {
+        for (int i = 0; i < p->nodes; ++i) m->a[i] = p->value[i];
+        return;
+    }
+    m->per = w->gram.per;
+    m->per2 = w->gram.per2;
+    lrk_gram_fit(&w->gram, p->value, m->a);
+    for (int k = 1; k < LRK_NODES; ++k) m->a[k] /= k + 1.0;
+}
+
+/* Marks of a row's panels, or one mark where they are too many to keep or not worth it. */
+static int64_t chart_row(const lrk_table *t, int64_t row, int64_t from, int64_t to, lrk_mark *marks, int64_t room)
+{
+    lrk_part part = {t, row, 1, {from, 0.0}};
+    lrk_walk walk;
+    lrk_panel panel;
+    lrk_mark spare;
+    int64_t count = 0;
+    if (!is_rough(t, t->segments + row)) {
+        begin_walk(&walk, &part, 0, to - from, LRK_EVEN);
+        while (count <= LRK_ROW_MARKS && lrk_walk_next(&walk, &panel)) {
+            lrk_mark *m = count < room ? marks + count : &spare;
+            m->first = from + panel.first;
+            m->count = panel.count;
+            m->total = (lrk_dd){panel.sum, 0.0};
+            if (walk.flat) m->total = lrk_two_product(panel.value[0], (double)panel.count);
+            keep_panel(&walk, &panel, m);
+            ++count;
+        }
+        if (count <= LRK_ROW_MARKS) return count;
+    }
+    if (room > 0) {
+        marks->first = from;
+        marks->count = to - from;
+        marks->kind = LRK_MARK_ROW;
+        marks->row = row;
+    }
+    return 1;
+}
+
+int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
+{
+    const lrk_table *t = &chart->table;
+    const lrk_terms terms = {1.0, 0.0, chart->tree.levels > 0 ? &chart->tree : NULL};
+    const int ends = t->segments[t->root - 1].shape == SHAPE_hold;
+    lrk_dd sum = {0.0, 0.0};
+    int64_t count = 0, last = 0;
+    for (int64_t row = 0; row < t->root; ++row) {
+        const int64_t from = t->segments[row].first, to = row + 1 < t->root ? t->segments[row + 1].first : INT64_MAX;
+        if (row + 1 == t->root) last = count;
+        if (from < to) count += chart_row(t, row, from, to, marks + (count < room ? count : room), count < room ? room - count : 0);
+    }
+    if (count > room) return count;
+    chart->marks = marks;
+    chart->count = count;
+    for (int64_t j = 0; j < count; ++j) {
+        lrk_mark *m = marks + j;
+        if (m->kind == LRK_MARK_ROW && j < last)
+            m->total = sum_rows(&terms, (lrk_part){t, m->row, 1, {m->first, 0.0}}, m->count);
+        m->before = sum;
+        if (j < last || m->kind != LRK_MARK_ROW) {
+            add(&sum, m->total.hi);
+            add(&sum, m->total.lo);
+        }
+    }
+    sum = (lrk_dd){0.0, 0.0};
+    chart->end = ends && last < count ? marks[last].first : INT64_MAX;
+    for (int64_t j = last - 1; ends && j >= 0; --j) {
+        marks[j].after = sum;
+        add(&sum, marks[j].total.hi);
+        add(&sum, marks[j].total.lo);
+    }
+    return count;
+}
+
+/* The mark of a step, which is often that of the step asked for before. */
+static const lrk_mark *mark_of(const lrk_chart *chart, int64_t step, int64_t *hint)
+{
+    const lrk_mark *marks = chart->marks;
+    if (step >= marks[*hint].first && step - marks[*hint].first < marks[*hint].count) return marks + *hint;
+    int64_t low = 0, high = chart->count;
+    while (high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        if (marks[middle].first <= step) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    *hint = low;
+    return marks + low;
+}
+
+static lrk_dd part_of_row(const lrk_chart *chart, const lrk_mark *m, int64_t from, int64_t to)
+{
+    const lrk_terms terms = {1.0, 0.0, chart->tree.levels > 0 ? &chart->tree : NULL};
+    return sum_rows(&terms, (lrk_part){&chart->table, m->row, 1, {m->first + from, 0.0}}, to - from);
+}
+
+/* The sum of a mark's first x steps, x >= 1. */
+static lrk_dd first_steps(const lrk_chart *chart, const lrk_mark *m, int64_t steps)
+{
+    const double x = (double)steps;
+    double sum = 0.0;
+    if (m->kind == LRK_MARK_SERIES) {
+        const double h = lrk_gram_hahn(m->a, m->per2, 2.0 * x * m->per - 1.0);
+        return (lrk_dd){x * (m->a[0] - 2.0 * (double)(m->count - steps) * m->per * h), 0.0};
+    }
+    if (m->kind == LRK_MARK_FLAT) return lrk_two_product(m->a[0], x);
+    if (m->kind == LRK_MARK_ROW) return part_of_row(chart, m, 0, steps);
+    for (int64_t j = 0; j < steps; ++j) sum += m->a[j];
+    return (lrk_dd){sum, 0.0};
+}
+
+/* The sum of those but the first x, x < count. */
+static lrk_dd last_steps(const lrk_chart *chart, const lrk_mark *m, int64_t steps)
+{
+    const double x = (double)steps, left = (double)(m->count - steps);
+    double sum = 0.0;
+    if (m->kind == LRK_MARK_SERIES) {
+        const double h = lrk_gram_hahn(m->a, m->per2, 2.0 * x * m->per - 1.0);
+        return (lrk_dd){left * (m->a[0] + 2.0 * x * m->per * h), 0.0};
+    }
+    if (m->kind == LRK_MARK_FLAT) return lrk_two_product(m->a[0], left);
+    if (m->kind == LRK_MARK_ROW) return part_of_row(chart, m, steps, m->count);
+    for (int64_t j = m->count; j > steps; --j) sum += m->a[j - 1];
+    return (lrk_dd){sum, 0.0};
+}
+
+static double joined(lrk_dd a, lrk_dd b)
+{
+    const lrk_dd sum = lrk_two_sum(a.hi, b.hi);
+    return sum.hi - sum.hi == 0.0 ? sum.hi + (sum.lo + (a.lo + b.lo)) : sum.hi;
+}
+
+static double cumulative(const lrk_chart *chart, int64_t last, int64_t *hint)
+{
+    if (last < 0) return 0.0;
+    if (last == INT64_MAX) return cumulative(chart, last - 1, hint) + lrk_at(&chart->table, last);
+    const lrk_mark *m = mark_of(chart, last, hint);
+    return joined(m->before, first_steps(chart, m, last - m->first + 1));
+}
+
+static double remaining(const lrk_chart *chart, int64_t step, int64_t *hint)
+{
+    if (step >= chart->end) return 0.0;
+    const lrk_mark *m = mark_of(chart, step, hint);
+    return joined(m->after, last_steps(chart, m, step - m->first));
+}
+
+double lrk_cumulative(const lrk_chart *chart, int64_t last)
+{
+    int64_t hint = 0;
+    return cumulative(chart, last, &hint);
+}
+
+void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out)
+{
+    const lrk_table *t = &chart->table;
+    int64_t hint = 0;
+    for (int64_t j = 0; j < count; ++j) {
+        const int64_t step = steps[j];
+        if (what == LRK_SUM_TO || what == LRK_SUM_BEFORE) {
+            out[j] = cumulative(chart, step - (what == LRK_SUM_BEFORE), &hint);
+        } else if (what == LRK_SUM_FROM) {
+            out[j] = remaining(chart, step, &hint);
+        } else {
+            out[j] = (what == LRK_SUM_DISCOUNTED ? lrk_discounted : lrk_annealing_area)(t, step, decay);
+        }
+    }
 }

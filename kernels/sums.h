@@ -8,6 +8,7 @@
 #ifndef LRK_SUMS_H
 #define LRK_SUMS_H
 
+#include "doubledouble.h"
 #include "lrkernel.h"
 
 #include <stddef.h>
@@ -30,8 +31,63 @@ typedef struct lrk_panel {
 int64_t lrk_panels(
     const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room);
 
-/* The sum of the values of the steps start .. stop - 1, relative to that of their magnitudes; of a step for each stair
-   of a schedule of real stairs, each cycle of real cycles and each step of `custom`. */
+/* The sum of the values of the steps start .. stop - 1, relative to that of their magnitudes. Stairs, cycles and epochs
+   of whole steps are multiplied; others are added one by one, as are cycles below a clip or a product, and every step of
+   the shape `custom`. */
 double lrk_sum(const lrk_table *table, int64_t start, int64_t stop);
+
+/* Sums of the arrays of a table, by 64 values, 64 of these, ..., so that a sum adds a few hundred numbers, all of its own
+   range. */
+#define LRK_BRANCHES 64
+typedef struct lrk_tree {
+    int levels;
+    const double *level[12];
+} lrk_tree;
+int64_t lrk_tree_room(int64_t count); /* in doubles */
+void lrk_tree_make(lrk_tree *tree, const double *values, int64_t count, double *memory);
+
+/* The same of values to a power > 0, with the tree of the table's arrays or NULL; NaN where a value is < 0 and the power
+   not whole. */
+double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t stop, double power);
+
+/* The sum of ln(1 - weight_decay value); NaN where a factor is <= 0. */
+double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t stop, double weight_decay);
+
+/* Over the steps k = 0 .. t: the sum of decay^(t - k) value(k), and that of decay^(t - k) (value(0) - value(k));
+   0 < decay < 1. Of t = 2^63 - 1 they are those of the step before. */
+double lrk_discounted(const lrk_table *table, int64_t t, double decay);
+double lrk_annealing_area(const lrk_table *table, int64_t t, double decay);
+
+/* The least and the largest value of the steps start .. stop - 1, start < stop; the true ones where values have steps,
+   else near them, but of the true sign. */
+void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *low, double *high);
+
+/* A schedule's sums up to each panel and from each panel on, with what gives those in between: a step then costs a
+   search and a polynomial. Values of a panel are within a factor of 8, so that sums are relative at both ends. */
+enum { LRK_MARK_SERIES, LRK_MARK_STEPS, LRK_MARK_FLAT, LRK_MARK_ROW };
+#define LRK_ROW_MARKS 4096 /* of one row; one with more is summed anew each time, as one with stairs or cycles is */
+typedef struct lrk_mark {
+    int64_t first, count, row;
+    int32_t kind, nodes;
+    lrk_dd before, after, total;
+    double per, per2, a[LRK_NODES];
+} lrk_mark;
+
+typedef struct lrk_chart {
+    lrk_table table;
+    lrk_tree tree; /* no levels: none */
+    const lrk_mark *marks;
+    int64_t count, end; /* end: the schedule's length in steps */
+} lrk_chart;
+
+/* Fills in a chart whose table and tree are set. The number of marks; where that exceeds the room, nothing is done. */
+int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room);
+
+/* The sum of the steps 0 .. last; 0 where last is -1. */
+double lrk_cumulative(const lrk_chart *chart, int64_t last);
+
+/* For each step t the sum of 0 .. t, of 0 .. t - 1, of t .. length - 1, or one of those with decay. */
+enum { LRK_SUM_TO, LRK_SUM_BEFORE, LRK_SUM_FROM, LRK_SUM_DISCOUNTED, LRK_SUM_ANNEALING };
+void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out);
 
 #endif

@@ -8,8 +8,9 @@
 
 /* How panels are made smaller where what is to be summed asks for it: towards the end of the steps, for factors that
    vary within a few steps there, and so that the values of one panel are within a factor of 8, for sums that must be
-   relative at every step and for powers of values that go to 0. */
-enum { LRK_PLAIN = 0, LRK_TOWARDS_STOP = 1, LRK_NEAR_STOP = 2, LRK_EVEN = 4 };
+   relative at every step and for powers of values that go to 0. Where only the sum of a panel is asked for, it may be
+   larger than one polynomial can say of `before` and `drop`. */
+enum { LRK_PLAIN = 0, LRK_TOWARDS_STOP = 1, LRK_NEAR_STOP = 2, LRK_EVEN = 4, LRK_ONLY_SUM = 8 };
 
 /* Rows of a table, and what their clock reads at the first step. */
 typedef struct lrk_part {
@@ -25,6 +26,7 @@ typedef struct lrk_walk {
     lrk_part part;
     int64_t at, stop; /* the next step; of 2^63 steps the last one is left out */
     int grade;
+    double shrink; /* not 0: LRK_EVEN is of 1 - shrink value */
     int64_t piece_end; /* up to where there is one formula ... */
     int flat;          /* ... with one value */
     int64_t ends[LRK_WALK_DEPTH];

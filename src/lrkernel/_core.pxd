@@ -17,6 +17,7 @@ cdef class Table:
     cdef object values
     cdef const double *data
     cdef Asked asked
+    cdef void *chart
     cdef Py_ssize_t root
     cdef Py_ssize_t total
 
