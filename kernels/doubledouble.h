@@ -237,7 +237,7 @@ LRK_INLINE lrk_dd lrk_exp2_minus_1(lrk_dd f)
 
 /* log2(x), x > 0 and finite, to about 2^-95 absolute and, near x = 1, relative:
    x = 2^e z with z in [0.71, 1.42), s = (z - 1) / (z + 1), log2 z = 2 / ln 2 (s + s^3/3 + s^5/5 + ...). */
-static lrk_dd lrk_dd_log2(double x)
+static inline lrk_dd lrk_dd_log2(double x)
 {
     double exponent;
     double z = lrk_mantissa(x, &exponent);

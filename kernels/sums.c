@@ -45,7 +45,8 @@ typedef struct lrk_fit {
 #define LRK_NOISE 0x1p-48
 #define LRK_SUM_NOISE 0x1p-28 /* what the rule leaves of a sum is of the order of its square */
 #define LRK_END_NOISE 0x1p-42
-#define LRK_LEAST_NOISE 0x1p-1040 /* subnormals */
+#define LRK_LEAST \
+    0x1p-1000 /* values below are not worth a panel: sums there are of the order of rounding to subnormals */
 
 static double magnitude(double x)
 {
@@ -73,13 +74,13 @@ static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n
         tail += top * magnitude(fit->c[k]);
         top *= (2.0 * k - 1.0) / k;
     }
-    fit->smooth = tail <= (only_sum ? LRK_SUM_NOISE : LRK_NOISE) * fit->size + LRK_LEAST_NOISE;
+    fit->smooth = tail <= (only_sum ? LRK_SUM_NOISE : LRK_NOISE) * fit->size + LRK_LEAST;
     if (!fit->smooth) return;
     for (int end = 0; end < 2; ++end) {
         const double z = end ? 1.0 - g->per : g->per - 1.0;
         const double value = value_at(part, step + (end ? n - 1 : 0), 0.0);
         const double off = magnitude(value - lrk_gram_value(fit->c, g->per2, z));
-        if (!(off <= LRK_END_NOISE * fit->size + 64.0 * tail + LRK_LEAST_NOISE)) fit->smooth = 0;
+        if (!(off <= LRK_END_NOISE * fit->size + 64.0 * tail + LRK_LEAST)) fit->smooth = 0;
     }
     /* differences would show the noise many times enlarged */
     top = lrk_gram_top(LRK_NODES - 1);
@@ -281,7 +282,7 @@ static int is_even(const lrk_walk *w, const lrk_panel *p)
         low = size < low ? size : low;
         high = size > high ? size : high;
     }
-    return high <= 8.0 * low;
+    return high <= 8.0 * low + LRK_LEAST;
 }
 
 /* A panel of n >= 48 steps in a window; 0 where it is to be divided. */
@@ -405,17 +406,39 @@ static int is_whole(double x)
     return magnitude(x) >= 0x1p52 || x == lrk_round(x);
 }
 
+/* Powers by multiplication. */
+static int is_low(double power)
+{
+    return power <= 4.0 && is_whole(power);
+}
+
+/* log2 of x > 0 in two parts, the second one to 2^-54. */
+static lrk_dd quick_log2(double x)
+{
+    double exponent, z = lrk_mantissa(x, &exponent);
+    if (z > 0x1.6a09e667f3bcdp+0) { /* sqrt 2 */
+        z *= 0.5;
+        exponent += 1.0;
+    }
+    const double s = (z - 1.0) / (z + 1.0), square = s * s;
+    double sum = 0.0;
+    for (int k = 11; k > 0; --k) sum = square * (sum + lrk_odd_reciprocals[k].hi);
+    return (lrk_dd){exponent, LRK_LOG2_S1_HI * (s + s * sum)};
+}
+
 static double to_power(double value, double power)
 {
     const double size = magnitude(value);
-    if (power <= 4.0 && is_whole(power)) {
+    if (is_low(power)) {
         double product = value;
         for (int k = 1; k < (int)power; ++k) product *= value;
         return product;
     }
     if (value < 0.0 && !is_whole(power)) return NAN;
     if (size == 0.0 || size == INFINITY) return size;
-    const double found = power_of_2(times(lrk_dd_log2(size), power));
+    const lrk_dd log2 = power <= 4.0 ? quick_log2(size) : lrk_dd_log2(size);
+    const lrk_dd whole = lrk_two_product(log2.hi, power);
+    const double found = power_of_2(lrk_two_sum(whole.hi, whole.lo + log2.lo * power));
     return value < 0.0 && !is_whole(0.5 * power) ? -found : found;
 }
 
@@ -580,7 +603,11 @@ static void add_panels(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
 {
     lrk_walk walk;
     lrk_panel panel;
-    begin_walk(&walk, row, 0, n, is_plain(terms) ? LRK_ONLY_SUM : LRK_EVEN);
+    begin_walk(
+        &walk, row, 0, n,
+        is_plain(terms)                                ? LRK_ONLY_SUM
+        : terms->shrink == 0.0 && is_low(terms->power) ? LRK_PLAIN
+                                                       : LRK_EVEN);
     walk.shrink = terms->shrink;
     while (lrk_walk_next(&walk, &panel)) {
         if (is_plain(terms)) {
@@ -730,25 +757,35 @@ double lrk_discounted(const lrk_table *table, int64_t last, double decay)
     return rounded(sum);
 }
 
-/* In the fall lr_(k-1) - lr_k of each step, so that nothing cancels where it is small beside the value: they count
-   1 + decay + ... + decay^(t-k) times. */
+#define LRK_FALLS_COUNT 64.0
+
+/* By the definition, and in the falls lr_(k-1) - lr_k of single steps, which count 1 + decay + ... + decay^(t-k) times.
+   The first one cancels where the curve has hardly fallen, the second one where it came back to where it began; the one
+   whose terms are smaller is taken, differences counting for more, which come from the derivatives of polynomials. */
 double lrk_annealing_area(const lrk_table *table, int64_t last, double decay)
 {
     const lrk_dd rate = lrk_dd_log2(decay);
-    const double per = 1.0 / power_less_1(rate);
+    const double per = 1.0 / power_less_1(rate), from = lrk_at(table, 0);
     const int64_t stop = last < INT64_MAX ? last + 1 : last;
-    lrk_dd sum = {0.0, 0.0};
+    lrk_dd sum = {0.0, 0.0}, falls = {0.0, 0.0};
+    double terms = 0.0, fall_terms = 0.0;
     lrk_walk walk;
     lrk_panel p;
     lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP);
     while (lrk_walk_next(&walk, &p)) {
-        const double left = (double)(stop - p.first);
+        const double left = (double)(stop - 1 - p.first);
         for (int i = 0; i < p.nodes; ++i) {
-            if (p.drop[i] != 0.0)
-                add(&sum, -p.weight[i] * p.drop[i] * (power_less_1(times(rate, left - p.at[i])) * per));
+            const lrk_dd exponent = times(rate, left - p.at[i]);
+            const double weight = p.weight[i] * power_of_2(exponent);
+            add(&sum, weight * (from - p.value[i]));
+            terms += weight * (magnitude(from) + magnitude(p.value[i]));
+            if (p.drop[i] == 0.0) continue;
+            const double fall = -p.weight[i] * p.drop[i] * (power_less_1(times(rate, left + 1.0 - p.at[i])) * per);
+            add(&falls, fall);
+            fall_terms += magnitude(fall);
         }
     }
-    return rounded(sum);
+    return rounded(terms <= LRK_FALLS_COUNT * fall_terms ? sum : falls);
 }
 
 /* ---- the range of values ---- */
@@ -948,7 +985,9 @@ int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
     for (int64_t row = 0; row < t->root; ++row) {
         const int64_t from = t->segments[row].first, to = row + 1 < t->root ? t->segments[row + 1].first : INT64_MAX;
         if (row + 1 == t->root) last = count;
-        if (from < to) count += chart_row(t, row, from, to, marks + (count < room ? count : room), count < room ? room - count : 0);
+        if (from < to)
+            count +=
+                chart_row(t, row, from, to, marks + (count < room ? count : room), count < room ? room - count : 0);
     }
     if (count > room) return count;
     chart->marks = marks;

@@ -16,14 +16,14 @@
 #define LRK_NODES 16
 
 typedef struct lrk_panel {
-    int64_t first, count;       /* whole steps of the schedule's own clock */
-    int32_t nodes;              /* <= LRK_NODES */
-    double at[LRK_NODES];       /* steps after `first`, real ... */
-    double weight[LRK_NODES];   /* ... and for how many steps each one stands */
+    int64_t first, count;     /* whole steps of the schedule's own clock */
+    int32_t nodes;            /* <= LRK_NODES */
+    double at[LRK_NODES];     /* steps after `first`, real ... */
+    double weight[LRK_NODES]; /* ... and for how many steps each one stands */
     double value[LRK_NODES];
-    double before[LRK_NODES];   /* the sum over the panel's steps before the node, continued between steps */
-    double drop[LRK_NODES];     /* value(t) - value(t - 1) at the node; 0 at step 0 */
-    double sum;                 /* of the values of the panel's steps */
+    double before[LRK_NODES]; /* the sum over the panel's steps before the node, continued between steps */
+    double drop[LRK_NODES];   /* value(t) - value(t - 1) at the node; 0 at step 0 */
+    double sum;               /* of the values of the panel's steps */
 } lrk_panel;
 
 /* Panels of the steps start .. stop - 1 in order, `towards_stop` 1: smaller and smaller towards stop. Returns their

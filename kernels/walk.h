@@ -26,7 +26,7 @@ typedef struct lrk_walk {
     lrk_part part;
     int64_t at, stop; /* the next step; of 2^63 steps the last one is left out */
     int grade;
-    double shrink; /* not 0: LRK_EVEN is of 1 - shrink value */
+    double shrink;     /* not 0: LRK_EVEN is of 1 - shrink value */
     int64_t piece_end; /* up to where there is one formula ... */
     int flat;          /* ... with one value */
     int64_t ends[LRK_WALK_DEPTH];
