@@ -42,7 +42,7 @@ typedef struct lrk_fit {
     int smooth;
 } lrk_fit;
 
-#define LRK_NOISE 0x1p-48
+#define LRK_NOISE 0x1p-46     /* values of an ulp or two leave 2^-48 */
 #define LRK_SUM_NOISE 0x1p-28 /* what the rule leaves of a sum is of the order of its square */
 #define LRK_END_NOISE 0x1p-42
 #define LRK_LEAST \
@@ -84,7 +84,7 @@ static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n
     }
     /* differences would show the noise many times enlarged */
     top = lrk_gram_top(LRK_NODES - 1);
-    for (int k = LRK_NODES - 1; k > 0 && top * magnitude(fit->c[k]) <= 0x1p-51 * fit->size; --k) {
+    for (int k = LRK_NODES - 1; k > 0 && top * magnitude(fit->c[k]) <= 0x1p-48 * fit->size; --k) {
         fit->c[k] = 0.0;
         top *= (2.0 * k - 1.0) / k;
     }
@@ -331,10 +331,18 @@ int lrk_walk_next(lrk_walk *w, lrk_panel *p)
     if (w->at == w->piece_end) { /* the first step is apart: its value may not follow from the ones before */
         const lrk_part here = later_part(w->part, w->at);
         const lrk_run run = run_of(&here, w->stop - w->at);
-        const int64_t n = run.steps <= LRK_NODES ? run.steps : 1;
+        const int once = run.flat && (w->grade & LRK_FLAT_ONCE);
+        const int64_t n = run.steps <= LRK_NODES && !once ? run.steps : 1;
         w->flat = run.flat;
         w->piece_end = w->at + run.steps;
         each_step(w, n, p);
+        if (once) {
+            w->at = w->piece_end;
+            p->count = run.steps;
+            p->weight[0] = (double)run.steps;
+            p->sum = p->value[0] * p->weight[0];
+            return 1;
+        }
         w->at += n;
         w->window_end = w->at;
         w->ends[0] = w->piece_end;
@@ -533,6 +541,14 @@ static double growth_sum(double first, double last, lrk_dd log2_ratio, double n)
     return from * (power_less_1(times(rate, n)) / power_less_1(rate));
 }
 
+/* log2 of what a step multiplies the value of an exponential or a geometric row by. */
+static lrk_dd growth_rate(const lrk_segment *s)
+{
+    if (s->shape == SHAPE_exponential) return lrk_dd_divide(lrk_dd_log2(s->param), (lrk_dd){s->every, 0.0});
+    const lrk_dd from = lrk_dd_log2(magnitude(s->start)), to = lrk_dd_log2(magnitude(s->stop));
+    return lrk_dd_divide(lrk_dd_add(to, (lrk_dd){-from.hi, -from.lo}), (lrk_dd){s->span, 0.0});
+}
+
 /* n stairs, from the k-th on, that all last as many whole steps; their number is cut where others follow. */
 static lrk_dd sum_stairs(const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, lrk_stair k, int64_t *n)
 {
@@ -555,9 +571,14 @@ static lrk_dd sum_stairs(const lrk_terms *terms, const lrk_part *row, const lrk_
     return sum;
 }
 
+static int is_in_whole_steps(const lrk_segment *s)
+{
+    return s->every < 0x1p53 && s->every == (double)(int64_t)s->every;
+}
+
 static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const lrk_segment *s, int64_t n)
 {
-    const int whole = s->every < 0x1p53 && s->every == (double)(int64_t)s->every;
+    const int whole = is_in_whole_steps(s);
     const int64_t every = whole ? (int64_t)s->every : 1;
     while (n > 0) {
         lrk_clock rest;
@@ -584,7 +605,7 @@ static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const 
 
 static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, int64_t n)
 {
-    const int whole = s->every < 0x1p53 && s->every == (double)(int64_t)s->every;
+    const int whole = is_in_whole_steps(s);
     const lrk_place place = place_row(s, row->clock.part);
     lrk_clock clock = local_clock(&place, row->clock.whole);
     while (n > 0) {
@@ -642,6 +663,11 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
     }
     if (s->shape == SHAPE_repeat) {
         add_cycles(sum, terms, row, s, n);
+        return;
+    }
+    if ((s->shape == SHAPE_exponential || s->shape == SHAPE_geometric) && terms->shrink == 0.0) {
+        const double first = term_of(terms, value_at(row, 0, 0.0)), last = term_of(terms, value_at(row, n - 1, 0.0));
+        add(sum, growth_sum(first, last, times(growth_rate(s), terms->power), (double)n));
         return;
     }
     if (s->shape == SHAPE_linear && plain) {
@@ -740,16 +766,27 @@ static int64_t forgotten(lrk_dd log2_decay, int64_t steps)
     return most < (double)steps ? (int64_t)most : steps;
 }
 
+/* decay^left + decay^(left - 1) + ..., n terms. */
+static double decays(lrk_dd rate, double per, double left, double n)
+{
+    return power_of_2(times(rate, left - (n - 1.0))) * (power_less_1(times(rate, n)) * per);
+}
+
 double lrk_discounted(const lrk_table *table, int64_t last, double decay)
 {
     const lrk_dd rate = lrk_dd_log2(decay);
+    const double per = 1.0 / power_less_1(rate);
     const int64_t stop = last < INT64_MAX ? last + 1 : last;
     lrk_dd sum = {0.0, 0.0};
     lrk_walk walk;
     lrk_panel p;
-    lrk_walk_begin(&walk, table, stop - forgotten(rate, stop), stop, LRK_NEAR_STOP);
+    lrk_walk_begin(&walk, table, stop - forgotten(rate, stop), stop, LRK_NEAR_STOP | LRK_FLAT_ONCE);
     while (lrk_walk_next(&walk, &p)) {
         const double left = (double)(stop - 1 - p.first);
+        if (walk.flat) {
+            add(&sum, p.value[0] * decays(rate, per, left, (double)p.count));
+            continue;
+        }
         for (int i = 0; i < p.nodes; ++i) {
             add(&sum, p.weight[i] * p.value[i] * power_of_2(times(rate, left - p.at[i])));
         }
@@ -771,16 +808,17 @@ double lrk_annealing_area(const lrk_table *table, int64_t last, double decay)
     double terms = 0.0, fall_terms = 0.0;
     lrk_walk walk;
     lrk_panel p;
-    lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP);
+    lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP | LRK_FLAT_ONCE);
     while (lrk_walk_next(&walk, &p)) {
         const double left = (double)(stop - 1 - p.first);
         for (int i = 0; i < p.nodes; ++i) {
-            const lrk_dd exponent = times(rate, left - p.at[i]);
-            const double weight = p.weight[i] * power_of_2(exponent);
+            const double times_seen = walk.flat ? 1.0 : p.weight[i];
+            const double weight = walk.flat ? decays(rate, per, left, p.weight[i])
+                                            : p.weight[i] * power_of_2(times(rate, left - p.at[i]));
             add(&sum, weight * (from - p.value[i]));
             terms += weight * (magnitude(from) + magnitude(p.value[i]));
             if (p.drop[i] == 0.0) continue;
-            const double fall = -p.weight[i] * p.drop[i] * (power_less_1(times(rate, left + 1.0 - p.at[i])) * per);
+            const double fall = -times_seen * p.drop[i] * (power_less_1(times(rate, left + 1.0 - p.at[i])) * per);
             add(&falls, fall);
             fall_terms += magnitude(fall);
         }
@@ -845,7 +883,12 @@ static lrk_range row_range(const lrk_part *row, int64_t n)
 {
     const lrk_segment *s = row->table->segments + row->first;
     if (s->shape <= SHAPE_hold) return (lrk_range){s->start, s->start};
-    if (kinds[s->shape] <= SERIES) return panels_range(row, n);
+    if (kinds[s->shape] <= SERIES) {
+        if (s->shape == SHAPE_custom || (s->shape == SHAPE_cosine_cycles && s->start * s->stop < 0.0))
+            return panels_range(row, n);
+        return s->shape == SHAPE_cosine_cycles ? between(s->start, s->stop)
+                                               : between(value_at(row, 0, 0.0), value_at(row, n - 1, 0.0));
+    }
     const lrk_place place = place_row(s, row->clock.part);
     lrk_part child = child_of(row->table, s, 0, local_clock(&place, row->clock.whole));
     if (kinds[s->shape] == STAIR || s->shape == SHAPE_epoch) return stairs_range(row, s, child.clock, n);
@@ -912,16 +955,23 @@ void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *l
 
 /* ---- charts ---- */
 
-/* Whether a row has stairs, cycles or functions of others, of which there may be any number. */
-static int is_rough(const lrk_table *t, const lrk_segment *s)
+/* Whether the sum of a row multiplies stairs or cycles, of which there may be any number. */
+static int multiplies(const lrk_table *t, const lrk_segment *s)
 {
-    if (s->shape <= SHAPE_hold) return 0;
-    if (kinds[s->shape] == STAIR || kinds[s->shape] == CALLED) return 1;
-    if (s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) return 1;
-    if (kinds[s->shape] != NODE) return 0;
+    if (s->shape <= SHAPE_hold || kinds[s->shape] < STAIR) return 0;
+    if (kinds[s->shape] == STAIR || s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) return is_in_whole_steps(s);
+    if (s->shape == SHAPE_clip || s->shape == SHAPE_product) return 0;
+    for (int64_t j = 0; j < s->count[0]; ++j)
+        if (multiplies(t, t->segments + s->child[0] + j)) return 1;
+    return 0;
+}
+
+static int has_custom(const lrk_table *t, const lrk_segment *s)
+{
+    if (kinds[s->shape] != NODE) return kinds[s->shape] == CALLED;
     for (int k = 0; k <= (s->shape == SHAPE_product); ++k)
         for (int64_t j = 0; j < s->count[k]; ++j)
-            if (is_rough(t, t->segments + s->child[k] + j)) return 1;
+            if (has_custom(t, t->segments + s->child[k] + j)) return 1;
     return 0;
 }
 
@@ -945,34 +995,47 @@ static void keep_panel(const lrk_walk *w, const lrk_panel *p, lrk_mark *m)
     for (int k = 1; k < LRK_NODES; ++k) m->a[k] /= k + 1.0;
 }
 
-/* Marks of a row's panels, or one mark where they are too many to keep or not worth it. */
-static int64_t chart_row(const lrk_table *t, int64_t row, int64_t from, int64_t to, lrk_mark *marks, int64_t room)
+/* Where the marks of a row go: those without room are only counted. */
+typedef struct lrk_marks {
+    lrk_mark *next, spare;
+    int64_t room, count;
+} lrk_marks;
+
+static lrk_mark *new_mark(lrk_marks *marks, int64_t first, int64_t count)
 {
+    lrk_mark *m = marks->count < marks->room ? marks->next + marks->count : &marks->spare;
+    *m = (lrk_mark){.first = first, .count = count, .kind = LRK_MARK_ROW};
+    ++marks->count;
+    return m;
+}
+
+/* Marks of a row's panels as far as they are not too many to keep, and one of all the rest; that alone where sums
+   multiply. The steps of `custom` are summed in as many pieces. */
+static void chart_row(const lrk_table *t, int64_t row, int64_t from, int64_t to, lrk_marks *marks)
+{
+    const lrk_segment *s = t->segments + row;
+    const int64_t n = to - from, most = marks->count + LRK_ROW_MARKS;
     lrk_part part = {t, row, 1, {from, 0.0}};
     lrk_walk walk;
     lrk_panel panel;
-    lrk_mark spare;
-    int64_t count = 0;
-    if (!is_rough(t, t->segments + row)) {
-        begin_walk(&walk, &part, 0, to - from, LRK_EVEN);
-        while (count <= LRK_ROW_MARKS && lrk_walk_next(&walk, &panel)) {
-            lrk_mark *m = count < room ? marks + count : &spare;
-            m->first = from + panel.first;
-            m->count = panel.count;
-            m->total = (lrk_dd){panel.sum, 0.0};
-            if (walk.flat) m->total = lrk_two_product(panel.value[0], (double)panel.count);
-            keep_panel(&walk, &panel, m);
-            ++count;
-        }
-        if (count <= LRK_ROW_MARKS) return count;
+    int64_t done = 0;
+    if (multiplies(t, s)) {
+        new_mark(marks, from, n)->row = row;
+        return;
     }
-    if (room > 0) {
-        marks->first = from;
-        marks->count = to - from;
-        marks->kind = LRK_MARK_ROW;
-        marks->row = row;
+    if (has_custom(t, s) && n < INT64_C(1) << 40) {
+        const int64_t run = n / LRK_ROW_MARKS < LRK_NODES ? LRK_NODES : n / LRK_ROW_MARKS + 1;
+        for (; done < n; done += run) new_mark(marks, from + done, n - done < run ? n - done : run)->row = row;
+        return;
     }
-    return 1;
+    begin_walk(&walk, &part, 0, n, LRK_EVEN | LRK_FLAT_ONCE);
+    while (marks->count < most && lrk_walk_next(&walk, &panel)) {
+        lrk_mark *m = new_mark(marks, from + panel.first, panel.count);
+        m->total = walk.flat ? lrk_two_product(panel.value[0], (double)panel.count) : (lrk_dd){panel.sum, 0.0};
+        keep_panel(&walk, &panel, m);
+        done = panel.first + panel.count;
+    }
+    if (done < n) new_mark(marks, from + done, n - done)->row = row;
 }
 
 int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
@@ -981,23 +1044,23 @@ int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
     const lrk_terms terms = {1.0, 0.0, chart->tree.levels > 0 ? &chart->tree : NULL};
     const int ends = t->segments[t->root - 1].shape == SHAPE_hold;
     lrk_dd sum = {0.0, 0.0};
-    int64_t count = 0, last = 0;
+    lrk_marks made = {.next = marks, .room = room};
+    int64_t last = 0;
     for (int64_t row = 0; row < t->root; ++row) {
         const int64_t from = t->segments[row].first, to = row + 1 < t->root ? t->segments[row + 1].first : INT64_MAX;
-        if (row + 1 == t->root) last = count;
-        if (from < to)
-            count +=
-                chart_row(t, row, from, to, marks + (count < room ? count : room), count < room ? room - count : 0);
+        if (row + 1 == t->root) last = made.count;
+        if (from < to) chart_row(t, row, from, to, &made);
     }
+    const int64_t count = made.count;
     if (count > room) return count;
     chart->marks = marks;
     chart->count = count;
     for (int64_t j = 0; j < count; ++j) {
         lrk_mark *m = marks + j;
-        if (m->kind == LRK_MARK_ROW && j < last)
+        if (m->kind == LRK_MARK_ROW && j < count - 1)
             m->total = sum_rows(&terms, (lrk_part){t, m->row, 1, {m->first, 0.0}}, m->count);
         m->before = sum;
-        if (j < last || m->kind != LRK_MARK_ROW) {
+        if (j < count - 1) {
             add(&sum, m->total.hi);
             add(&sum, m->total.lo);
         }

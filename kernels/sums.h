@@ -65,7 +65,7 @@ void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *l
 /* A schedule's sums up to each panel and from each panel on, with what gives those in between: a step then costs a
    search and a polynomial. Values of a panel are within a factor of 8, so that sums are relative at both ends. */
 enum { LRK_MARK_SERIES, LRK_MARK_STEPS, LRK_MARK_FLAT, LRK_MARK_ROW };
-#define LRK_ROW_MARKS 4096 /* of one row; one with more is summed anew each time, as one with stairs or cycles is */
+#define LRK_ROW_MARKS 4096 /* of one row; what is behind them is summed anew each time */
 typedef struct lrk_mark {
     int64_t first, count, row;
     int32_t kind, nodes;

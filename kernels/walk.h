@@ -9,8 +9,9 @@
 /* How panels are made smaller where what is to be summed asks for it: towards the end of the steps, for factors that
    vary within a few steps there, and so that the values of one panel are within a factor of 8, for sums that must be
    relative at every step and for powers of values that go to 0. Where only the sum of a panel is asked for, it may be
-   larger than one polynomial can say of `before` and `drop`. */
-enum { LRK_PLAIN = 0, LRK_TOWARDS_STOP = 1, LRK_NEAR_STOP = 2, LRK_EVEN = 4, LRK_ONLY_SUM = 8 };
+   larger than one polynomial can say of `before` and `drop`. A run of one value may come as one panel of one node, its
+   first step, whose drop is that step's alone. */
+enum { LRK_PLAIN = 0, LRK_TOWARDS_STOP = 1, LRK_NEAR_STOP = 2, LRK_EVEN = 4, LRK_ONLY_SUM = 8, LRK_FLAT_ONCE = 16 };
 
 /* Rows of a table, and what their clock reads at the first step. */
 typedef struct lrk_part {

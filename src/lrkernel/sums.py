@@ -296,12 +296,10 @@ class Sums(Table):
         rate = real("weight_decay", weight_decay)
         if start == stop or rate == 0.0:
             return 0.0
-        low, high = self._extremes(start, min(stop, LARGEST_STEP))
-        factor = 1.0 - rate * (high if rate > 0.0 else low)
-        total = self._log_shrink(start, min(stop, LARGEST_STEP), rate) if factor > 0.0 else math.nan
+        total = self._log_shrink(start, min(stop, LARGEST_STEP), rate)
         if math.isnan(total):
             raise ValueError(f"weight_decay must keep 1 - weight_decay lr > 0, got {weight_decay!r}")
-        return total + (math.log1p(-rate * cast("float", self(LARGEST_STEP))) if stop == ALL_STEPS else 0.0)
+        return total + (self.log_shrink(LARGEST_STEP - 1, LARGEST_STEP, rate) if stop == ALL_STEPS else 0.0)
 
     def forward_area(self, steps: Any) -> Any:
         """S1 of the law with annealing, the area under the curve up to each step: ``lr(0) + ... + lr(t)``.
