@@ -43,7 +43,7 @@ typedef struct lrk_fit {
 } lrk_fit;
 
 #define LRK_NOISE 0x1p-46     /* values of an ulp or two leave 2^-48 */
-#define LRK_SUM_NOISE 0x1p-28 /* what the rule leaves of a sum is of the order of its square */
+#define LRK_SUM_NOISE 0x1p-55 /* of what the rule leaves of a sum: the coefficients of 32 and on */
 #define LRK_END_NOISE 0x1p-42
 #define LRK_LEAST \
     0x1p-1000 /* values below are not worth a panel: sums there are of the order of rounding to subnormals */
@@ -58,9 +58,29 @@ static double node_at(const lrk_gram *g, int i)
     return 0.5 * (g->node[i] * g->count + (g->count - 1.0));
 }
 
+/* Whether 16 coefficients are all there is, or for a sum alone the 32 that the rule is exact for. */
+static int is_resolved(const double *c, double size, int only_sum, double *tail)
+{
+    double top = lrk_gram_top(LRK_NODES - 1), before = 0.0;
+    *tail = 0.0;
+    for (int k = LRK_NODES - 1; k >= LRK_NODES - 7; --k) {
+        const double part = top * magnitude(c[k]);
+        if (k >= LRK_NODES - 3) {
+            *tail += part;
+        } else if (k < LRK_NODES - 4) {
+            before += part;
+        }
+        top *= (2.0 * k - 1.0) / k;
+    }
+    if (*tail <= LRK_NOISE * size + LRK_LEAST) return 1;
+    if (!only_sum || !(*tail < before)) return 0;
+    const double rate = (*tail / before) * (*tail / before); /* of eight coefficients; 17 more follow */
+    return *tail * rate * rate <= LRK_SUM_NOISE * size;
+}
+
 static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n, int only_sum, lrk_fit *fit)
 {
-    double tail = 0.0;
+    double tail;
     lrk_gram_make(g, n);
     fit->size = 0.0;
     for (int i = 0; i < LRK_NODES; ++i) {
@@ -69,12 +89,7 @@ static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n
         fit->size = size > fit->size ? size : fit->size;
     }
     lrk_gram_fit(g, fit->values, fit->c);
-    double top = lrk_gram_top(LRK_NODES - 1);
-    for (int k = LRK_NODES - 1; k >= LRK_NODES - 3; --k) {
-        tail += top * magnitude(fit->c[k]);
-        top *= (2.0 * k - 1.0) / k;
-    }
-    fit->smooth = tail <= (only_sum ? LRK_SUM_NOISE : LRK_NOISE) * fit->size + LRK_LEAST;
+    fit->smooth = is_resolved(fit->c, fit->size, only_sum, &tail);
     if (!fit->smooth) return;
     for (int end = 0; end < 2; ++end) {
         const double z = end ? 1.0 - g->per : g->per - 1.0;
@@ -83,7 +98,7 @@ static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n
         if (!(off <= LRK_END_NOISE * fit->size + 64.0 * tail + LRK_LEAST)) fit->smooth = 0;
     }
     /* differences would show the noise many times enlarged */
-    top = lrk_gram_top(LRK_NODES - 1);
+    double top = lrk_gram_top(LRK_NODES - 1);
     for (int k = LRK_NODES - 1; k > 0 && top * magnitude(fit->c[k]) <= 0x1p-48 * fit->size; --k) {
         fit->c[k] = 0.0;
         top *= (2.0 * k - 1.0) / k;
@@ -192,203 +207,14 @@ static lrk_run run_of(const lrk_part *part, int64_t n)
     return run;
 }
 
-/* ---- panels ---- */
-
-static void begin_walk(lrk_walk *w, const lrk_part *part, int64_t start, int64_t stop, int grade)
-{
-    w->part = *part;
-    w->at = w->piece_end = start;
-    w->stop = stop;
-    w->grade = grade;
-    w->shrink = 0.0;
-    w->gram.n = 0;
-    w->depth = 0;
-}
-
-void lrk_walk_begin(lrk_walk *walk, const lrk_table *table, int64_t start, int64_t stop, int grade)
-{
-    const lrk_part part = {table, 0, table->root, {0, 0.0}};
-    begin_walk(walk, &part, start, stop, grade);
-}
-
-/* A panel whose nodes are its own steps. */
-static void each_step(const lrk_walk *w, int64_t n, lrk_panel *p)
-{
-    double sum = 0.0;
-    p->first = w->at;
-    p->count = p->nodes = (int32_t)n;
-    for (int j = 0; j < n; ++j) {
-        p->at[j] = j;
-        p->weight[j] = 1.0;
-        p->value[j] = w->flat && j > 0 ? p->value[0] : value_at(&w->part, w->at + j, 0.0);
-        p->before[j] = sum;
-        sum += p->value[j];
-        p->drop[j] = j > 0 ? p->value[j] - p->value[j - 1] : 0.0;
-    }
-    if (w->part.clock.whole + w->at > 0) p->drop[0] = p->value[0] - value_at(&w->part, w->at - 1, 0.0);
-    p->sum = sum;
-}
-
-/* z' of a place in the window. */
-static double hahn_place(const lrk_walk *w, double steps)
-{
-    return (2.0 * steps) * w->per - 1.0;
-}
-
-static void window_drops(const lrk_walk *w, lrk_panel *p)
-{
-    for (int i = 0; i < p->nodes; ++i) {
-        const double z = hahn_place(w, (double)(p->first - w->window) + p->at[i]);
-        p->drop[i] = 2.0 * w->per * lrk_gram_hahn(w->fall, w->per2, z);
-    }
-}
-
-/* Takes a polynomial for the steps from here to `end`. */
-static int open_window(lrk_walk *w, int64_t end)
-{
-    const int64_t n = end - w->at;
-    lrk_fit fit;
-    w->window = w->at;
-    w->window_end = end;
-    w->smooth = n >= 48;
-    if (!w->smooth) return 1;
-    if (w->flat) {
-        lrk_gram_make(&w->gram, n);
-        fit.values[0] = value_at(&w->part, w->at, 0.0);
-        for (int k = 0; k < LRK_NODES; ++k) {
-            fit.values[k] = fit.values[0];
-            fit.c[k] = k == 0 ? fit.values[0] : 0.0;
-        }
-    } else {
-        fit_steps(&w->gram, &w->part, w->at, n, w->grade & LRK_ONLY_SUM, &fit);
-        if (!fit.smooth && fit.size < INFINITY) return 0;
-    }
-    for (int k = 0; k < LRK_NODES; ++k) {
-        w->values[k] = fit.values[k];
-        w->c[k] = fit.c[k];
-        w->fall[k] = fit.c[k] * k;
-    }
-    w->per = w->gram.per;
-    w->per2 = w->gram.per2;
-    return 1;
-}
-
-static int is_even(const lrk_walk *w, const lrk_panel *p)
-{
-    double low = INFINITY, high = 0.0;
-    for (int i = 0; i < p->nodes; ++i) {
-        const double size = magnitude(w->shrink == 0.0 ? p->value[i] : 1.0 - w->shrink * p->value[i]);
-        if ((p->value[i] < 0.0) != (p->value[0] < 0.0)) return 0;
-        low = size < low ? size : low;
-        high = size > high ? size : high;
-    }
-    return high <= 8.0 * low + LRK_LEAST;
-}
-
-/* A panel of n >= 48 steps in a window; 0 where it is to be divided. */
-static int gauss_panel(lrk_walk *w, int64_t n, lrk_panel *p)
-{
-    lrk_gram *g = &w->gram;
-    double c[LRK_NODES], sum = 0.0;
-    const int all = w->at == w->window && w->at + n == w->window_end;
-    lrk_gram_make(g, n);
-    p->first = w->at;
-    p->count = n;
-    p->nodes = LRK_NODES;
-    for (int i = 0; i < LRK_NODES; ++i) {
-        p->at[i] = node_at(g, i);
-        p->weight[i] = g->weight[i] * g->count;
-        p->value[i] = all || w->flat ? w->values[i] : value_at(&w->part, w->at, p->at[i]);
-        sum += g->weight[i] * p->value[i];
-    }
-    if ((w->grade & LRK_EVEN) && !w->flat && !is_even(w, p)) return 0;
-    p->sum = sum * g->count;
-    if (w->grade & LRK_ONLY_SUM) return 1;
-    if (all || w->flat) {
-        for (int k = 0; k < LRK_NODES; ++k) c[k] = w->c[k];
-    } else {
-        lrk_gram_fit(g, p->value, c);
-    }
-    for (int k = 1; k < LRK_NODES; ++k) c[k] /= k + 1.0;
-    for (int i = 0; i < LRK_NODES; ++i) {
-        const double z = g->node[i] - g->per, left = g->count - p->at[i];
-        p->before[i] = p->at[i] * (c[0] - 2.0 * left * g->per * lrk_gram_hahn(c, g->per2, z));
-    }
-    window_drops(w, p);
-    return 1;
-}
-
-static int is_graded(const lrk_walk *w, int64_t end)
-{
-    const int64_t n = end - w->at, left = w->stop - end;
-    if (w->grade & LRK_NEAR_STOP) return n <= left;
-    return !(w->grade & LRK_TOWARDS_STOP) || n / 2 <= left;
-}
-
-int lrk_walk_next(lrk_walk *w, lrk_panel *p)
-{
-    if (w->at >= w->stop) return 0;
-    if (w->at == w->piece_end) { /* the first step is apart: its value may not follow from the ones before */
-        const lrk_part here = later_part(w->part, w->at);
-        const lrk_run run = run_of(&here, w->stop - w->at);
-        const int once = run.flat && (w->grade & LRK_FLAT_ONCE);
-        const int64_t n = run.steps <= LRK_NODES && !once ? run.steps : 1;
-        w->flat = run.flat;
-        w->piece_end = w->at + run.steps;
-        each_step(w, n, p);
-        if (once) {
-            w->at = w->piece_end;
-            p->count = run.steps;
-            p->weight[0] = (double)run.steps;
-            p->sum = p->value[0] * p->weight[0];
-            return 1;
-        }
-        w->at += n;
-        w->window_end = w->at;
-        w->ends[0] = w->piece_end;
-        w->depth = w->at < w->piece_end;
-        return 1;
-    }
-    for (;;) {
-        const int64_t end = w->ends[w->depth - 1], n = end - w->at;
-        int64_t cut = w->at + n / 2;
-        if (w->at >= w->window_end && !open_window(w, end)) {
-            w->window_end = w->at;
-        } else if (n <= LRK_NODES) {
-            each_step(w, n, p);
-            if (w->smooth) window_drops(w, p);
-            break;
-        } else if (n < 48) {
-            cut = w->at + LRK_NODES;
-        } else if (is_graded(w, end) && gauss_panel(w, n, p)) {
-            break;
-        }
-        w->ends[w->depth++] = cut;
-    }
-    w->at += p->count;
-    --w->depth;
-    return 1;
-}
-
-int64_t lrk_panels(
-    const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room)
-{
-    lrk_walk walk;
-    lrk_panel spare;
-    int64_t count = 0;
-    lrk_walk_begin(&walk, table, start, stop, towards_stop ? LRK_TOWARDS_STOP : LRK_PLAIN);
-    while (lrk_walk_next(&walk, count < room ? panels + count : &spare)) ++count;
-    return count;
-}
-
 /* ---- terms ---- */
 
 /* What is summed over the steps: the value to a power, or the logarithm of 1 - `shrink` value where shrink is not 0.
    NaN where that is no number: a value < 0 under a power that is not whole, a factor <= 0. */
-typedef struct lrk_terms {
+struct lrk_terms {
     double power, shrink;
     const lrk_tree *tree;
-} lrk_terms;
+};
 
 /* 2^(x y) for double-doubles x, relative to its value. */
 static double power_of_2(lrk_dd x)
@@ -468,6 +294,222 @@ static double log_of_rest(double x)
 static double term_of(const lrk_terms *terms, double value)
 {
     return terms->shrink == 0.0 ? to_power(value, terms->power) : log_of_rest(terms->shrink * value);
+}
+
+/* ---- panels ---- */
+
+static void begin_walk(lrk_walk *w, const lrk_part *part, int64_t start, int64_t stop, int grade)
+{
+    w->part = *part;
+    w->at = w->piece_end = start;
+    w->stop = stop;
+    w->grade = grade;
+    w->terms = NULL;
+    w->gram.n = 0;
+    w->depth = 0;
+}
+
+void lrk_walk_begin(lrk_walk *walk, const lrk_table *table, int64_t start, int64_t stop, int grade)
+{
+    const lrk_part part = {table, 0, table->root, {0, 0.0}};
+    begin_walk(walk, &part, start, stop, grade);
+}
+
+/* A panel whose nodes are its own steps. */
+static void each_step(const lrk_walk *w, int64_t n, lrk_panel *p)
+{
+    double sum = 0.0;
+    p->first = w->at;
+    p->count = p->nodes = (int32_t)n;
+    for (int j = 0; j < n; ++j) {
+        p->at[j] = j;
+        p->weight[j] = 1.0;
+        p->value[j] = w->flat && j > 0 ? p->value[0] : value_at(&w->part, w->at + j, 0.0);
+        p->before[j] = sum;
+        sum += p->value[j];
+        p->drop[j] = j > 0 ? p->value[j] - p->value[j - 1] : 0.0;
+    }
+    if (w->part.clock.whole + w->at > 0) p->drop[0] = p->value[0] - value_at(&w->part, w->at - 1, 0.0);
+    p->sum = sum;
+}
+
+/* z' of a place in the window. */
+static double hahn_place(const lrk_walk *w, double steps)
+{
+    return (2.0 * steps) * w->per - 1.0;
+}
+
+static void window_drops(const lrk_walk *w, lrk_panel *p)
+{
+    for (int i = 0; i < p->nodes; ++i) {
+        const double z = hahn_place(w, (double)(p->first - w->window) + p->at[i]);
+        p->drop[i] = 2.0 * w->per * lrk_gram_hahn(w->fall, w->per2, z);
+    }
+}
+
+/* Takes a polynomial for the steps from here to `end`. */
+static int open_window(lrk_walk *w, int64_t end)
+{
+    const int64_t n = end - w->at;
+    lrk_fit fit;
+    w->window = w->at;
+    w->window_end = end;
+    w->smooth = n >= 48;
+    if (!w->smooth) return 1;
+    if (w->flat) {
+        lrk_gram_make(&w->gram, n);
+        fit.values[0] = value_at(&w->part, w->at, 0.0);
+        for (int k = 0; k < LRK_NODES; ++k) {
+            fit.values[k] = fit.values[0];
+            fit.c[k] = k == 0 ? fit.values[0] : 0.0;
+        }
+    } else {
+        fit_steps(&w->gram, &w->part, w->at, n, w->grade & LRK_ONLY_SUM, &fit);
+        if (!fit.smooth && fit.size < INFINITY) return 0;
+    }
+    for (int k = 0; k < LRK_NODES; ++k) {
+        w->values[k] = fit.values[k];
+        w->c[k] = fit.c[k];
+        w->fall[k] = fit.c[k] * k;
+    }
+    w->per = w->gram.per;
+    w->per2 = w->gram.per2;
+    return 1;
+}
+
+/* The same for all steps that follow from here, whether they are asked for or not. */
+static void open_widest(lrk_walk *w)
+{
+    int64_t end = w->limit;
+    while (!open_window(w, end)) end = w->at + (end - w->at) / 2;
+}
+
+#define LRK_EVENNESS 4.0
+
+static int is_even(const lrk_panel *p)
+{
+    double low = INFINITY, high = 0.0;
+    for (int i = 0; i < p->nodes; ++i) {
+        const double size = magnitude(p->value[i]);
+        if ((p->value[i] < 0.0) != (p->value[0] < 0.0)) return 0;
+        low = size < low ? size : low;
+        high = size > high ? size : high;
+    }
+    return high <= LRK_EVENNESS * low + LRK_LEAST;
+}
+
+/* The terms of a panel, and whether its rule is exact for them. */
+static int terms_are_resolved(lrk_walk *w, const lrk_panel *p)
+{
+    double c[LRK_NODES], size = 0.0, tail;
+    for (int i = 0; i < LRK_NODES; ++i) {
+        w->term[i] = term_of(w->terms, p->value[i]);
+        if (!(magnitude(w->term[i]) < INFINITY)) return 1;
+        size = magnitude(w->term[i]) > size ? magnitude(w->term[i]) : size;
+    }
+    lrk_gram_fit(&w->gram, w->term, c);
+    return is_resolved(c, size, 1, &tail);
+}
+
+/* A panel of n >= 48 steps in a window; 0 where it is to be divided. */
+static int gauss_panel(lrk_walk *w, int64_t n, lrk_panel *p)
+{
+    lrk_gram *g = &w->gram;
+    double c[LRK_NODES], sum = 0.0;
+    const int all = w->at == w->window && w->at + n == w->window_end;
+    lrk_gram_make(g, n);
+    p->first = w->at;
+    p->count = n;
+    p->nodes = LRK_NODES;
+    for (int i = 0; i < LRK_NODES; ++i) {
+        p->at[i] = node_at(g, i);
+        p->weight[i] = g->weight[i] * g->count;
+        p->value[i] = all || w->flat ? w->values[i] : value_at(&w->part, w->at, p->at[i]);
+        sum += g->weight[i] * p->value[i];
+    }
+    if ((w->grade & LRK_EVEN) && !w->flat && !is_even(p)) return 0;
+    if (w->terms != NULL && !w->flat && !terms_are_resolved(w, p)) return 0;
+    p->sum = sum * g->count;
+    if (w->grade & LRK_ONLY_SUM) return 1;
+    if (all || w->flat) {
+        for (int k = 0; k < LRK_NODES; ++k) c[k] = w->c[k];
+    } else {
+        lrk_gram_fit(g, p->value, c);
+    }
+    for (int k = 1; k < LRK_NODES; ++k) c[k] /= k + 1.0;
+    for (int i = 0; i < LRK_NODES; ++i) {
+        const double z = g->node[i] - g->per, left = g->count - p->at[i];
+        p->before[i] = p->at[i] * (c[0] - 2.0 * left * g->per * lrk_gram_hahn(c, g->per2, z));
+    }
+    window_drops(w, p);
+    return 1;
+}
+
+static int is_graded(const lrk_walk *w, int64_t end)
+{
+    const int64_t n = end - w->at, left = w->stop - end;
+    if (w->grade & LRK_NEAR_STOP) return n <= left;
+    return !(w->grade & LRK_TOWARDS_STOP) || n / 2 <= left;
+}
+
+int lrk_walk_next(lrk_walk *w, lrk_panel *p)
+{
+    if (w->at >= w->stop) return 0;
+    if (w->at == w->piece_end) { /* the first step is apart: its value may not follow from the ones before */
+        const lrk_part here = later_part(w->part, w->at);
+        const lrk_run run = run_of(&here, (w->grade & LRK_WIDE ? INT64_MAX - w->part.clock.whole : w->stop) - w->at);
+        const int once = run.flat && (w->grade & LRK_FLAT_ONCE);
+        w->limit = w->at + run.steps;
+        w->piece_end = w->limit < w->stop ? w->limit : w->stop;
+        const int64_t steps = w->piece_end - w->at, n = run.steps <= LRK_NODES && !once ? steps : 1;
+        w->flat = run.flat;
+        each_step(w, n, p);
+        if (once) {
+            w->at = w->piece_end;
+            p->count = steps;
+            p->weight[0] = (double)steps;
+            p->sum = p->value[0] * p->weight[0];
+            return 1;
+        }
+        w->at += n;
+        w->window_end = w->at;
+        w->ends[0] = w->piece_end;
+        w->depth = w->at < w->piece_end;
+        return 1;
+    }
+    for (;;) {
+        const int64_t end = w->ends[w->depth - 1], n = end - w->at;
+        int64_t cut = w->at + n / 2;
+        if (w->at >= w->window_end && (w->grade & LRK_WIDE)) open_widest(w);
+        if (w->at >= w->window_end && !open_window(w, end)) {
+            w->window_end = w->at;
+        } else if (end > w->window_end) {
+            cut = w->window_end;
+        } else if (n <= LRK_NODES) {
+            each_step(w, n, p);
+            if (w->smooth) window_drops(w, p);
+            break;
+        } else if (n < 48) {
+            cut = w->at + LRK_NODES;
+        } else if (is_graded(w, end) && gauss_panel(w, n, p)) {
+            break;
+        }
+        w->ends[w->depth++] = cut;
+    }
+    w->at += p->count;
+    --w->depth;
+    return 1;
+}
+
+int64_t lrk_panels(
+    const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room)
+{
+    lrk_walk walk;
+    lrk_panel spare;
+    int64_t count = 0;
+    lrk_walk_begin(&walk, table, start, stop, towards_stop ? LRK_TOWARDS_STOP : LRK_PLAIN);
+    while (lrk_walk_next(&walk, count < room ? panels + count : &spare)) ++count;
+    return count;
 }
 
 static int is_plain(const lrk_terms *terms)
@@ -624,19 +666,17 @@ static void add_panels(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
 {
     lrk_walk walk;
     lrk_panel panel;
-    begin_walk(
-        &walk, row, 0, n,
-        is_plain(terms)                                ? LRK_ONLY_SUM
-        : terms->shrink == 0.0 && is_low(terms->power) ? LRK_PLAIN
-                                                       : LRK_EVEN);
-    walk.shrink = terms->shrink;
+    begin_walk(&walk, row, 0, n, LRK_FLAT_ONCE | (is_plain(terms) ? LRK_ONLY_SUM : LRK_PLAIN));
+    if (!is_plain(terms)) walk.terms = terms;
     while (lrk_walk_next(&walk, &panel)) {
+        const int gauss = panel.count > panel.nodes;
         if (is_plain(terms)) {
             add(sum, panel.sum);
         } else if (walk.flat) {
             add_times(sum, (lrk_dd){term_of(terms, panel.value[0]), 0.0}, (double)panel.count);
         } else {
-            for (int i = 0; i < panel.nodes; ++i) add(sum, panel.weight[i] * term_of(terms, panel.value[i]));
+            for (int i = 0; i < panel.nodes; ++i)
+                add(sum, panel.weight[i] * (gauss ? walk.term[i] : term_of(terms, panel.value[i])));
         }
     }
 }
@@ -808,7 +848,7 @@ double lrk_annealing_area(const lrk_table *table, int64_t last, double decay)
     double terms = 0.0, fall_terms = 0.0;
     lrk_walk walk;
     lrk_panel p;
-    lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP | LRK_FLAT_ONCE);
+    lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP | LRK_FLAT_ONCE | LRK_WIDE);
     while (lrk_walk_next(&walk, &p)) {
         const double left = (double)(stop - 1 - p.first);
         for (int i = 0; i < p.nodes; ++i) {

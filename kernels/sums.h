@@ -63,7 +63,7 @@ double lrk_annealing_area(const lrk_table *table, int64_t t, double decay);
 void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *low, double *high);
 
 /* A schedule's sums up to each panel and from each panel on, with what gives those in between: a step then costs a
-   search and a polynomial. Values of a panel are within a factor of 8, so that sums are relative at both ends. */
+   search and a polynomial. Values of a panel are within a factor of 4, so that sums are relative at both ends. */
 enum { LRK_MARK_SERIES, LRK_MARK_STEPS, LRK_MARK_FLAT, LRK_MARK_ROW };
 #define LRK_ROW_MARKS 4096 /* of one row; what is behind them is summed anew each time */
 typedef struct lrk_mark {

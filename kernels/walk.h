@@ -7,11 +7,20 @@
 #include "sums.h"
 
 /* How panels are made smaller where what is to be summed asks for it: towards the end of the steps, for factors that
-   vary within a few steps there, and so that the values of one panel are within a factor of 8, for sums that must be
-   relative at every step and for powers of values that go to 0. Where only the sum of a panel is asked for, it may be
+   vary within a few steps there, and so that the values of one panel are within a factor of 4, for sums that must be
+   relative at every step. Where only the sum of a panel is asked for, it may be
    larger than one polynomial can say of `before` and `drop`. A run of one value may come as one panel of one node, its
-   first step, whose drop is that step's alone. */
-enum { LRK_PLAIN = 0, LRK_TOWARDS_STOP = 1, LRK_NEAR_STOP = 2, LRK_EVEN = 4, LRK_ONLY_SUM = 8, LRK_FLAT_ONCE = 16 };
+   first step, whose drop is that step's alone. Wide: drops come from all steps with the same formula, those behind `stop`
+   too, and are relative to what the value changes by on all of them. */
+enum {
+    LRK_PLAIN = 0,
+    LRK_TOWARDS_STOP = 1,
+    LRK_NEAR_STOP = 2,
+    LRK_EVEN = 4,
+    LRK_ONLY_SUM = 8,
+    LRK_FLAT_ONCE = 16,
+    LRK_WIDE = 32
+};
 
 /* Rows of a table, and what their clock reads at the first step. */
 typedef struct lrk_part {
@@ -20,6 +29,8 @@ typedef struct lrk_part {
     lrk_clock clock;
 } lrk_part;
 
+typedef struct lrk_terms lrk_terms;
+
 #define LRK_WALK_DEPTH 80
 
 /* Panels one after the other. */
@@ -27,9 +38,11 @@ typedef struct lrk_walk {
     lrk_part part;
     int64_t at, stop; /* the next step; of 2^63 steps the last one is left out */
     int grade;
-    double shrink;     /* not 0: LRK_EVEN is of 1 - shrink value */
-    int64_t piece_end; /* up to where there is one formula ... */
+    const lrk_terms *terms; /* NULL, or what is summed: panels are as small as that asks for */
+    double term[LRK_NODES];
+    int64_t limit;     /* up to where there is one formula ... */
     int flat;          /* ... with one value */
+    int64_t piece_end; /* the same or stop */
     int64_t ends[LRK_WALK_DEPTH];
     int depth;
     int64_t window, window_end; /* where one polynomial is the value, those of the panels inside being the same */

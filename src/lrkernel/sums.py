@@ -400,10 +400,10 @@ class Sums(Table):
         used = np.arange(PANEL["at"].shape[0]) < panels["nodes"][:, None]
         sums = np.concatenate([[0.0], np.add.accumulate(panels["sum"])[:-1]])
         return Nodes(
-            (panels["first"][:, None] + panels["at"])[used],
+            np.repeat(panels["first"], panels["nodes"]) + panels["at"][used],
             panels["weight"][used],
             panels["value"][used],
-            (sums[:, None] + panels["before"])[used],
+            np.repeat(sums, panels["nodes"]) + panels["before"][used],
             panels["drop"][used],
         )
 

@@ -31,7 +31,7 @@ C_FILES = [*sorted(KERNELS.glob("*.[ch]")), *sorted({*Path(lrk.get_include()).gl
 # Lowest first; a module imports from the layers below its own. A new module finds its place here.
 LAYERS = [
     {"_core", "_arguments"},
-    {"buffers"},
+    {"buffers", "sums"},
     {"schedule"},
     {"custom"},
     {"canonical"},
@@ -54,6 +54,7 @@ LATE = {
     ("schedule", "canonical"),
     ("schedule", "custom"),
     ("custom", "jit"),
+    ("sums", "schedule"),
     ("schedule", "plot"),
     ("schedule", "integrations.jax"),
 }
