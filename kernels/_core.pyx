@@ -137,9 +137,9 @@ cdef extern from "sums.h" nogil:
         pass
     int64_t lrk_tree_room(int64_t count)
     void lrk_tree_make(lrk_tree *tree, const double *values, int64_t count, double *memory)
-    double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t stop, double power)
-    double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t stop, double weight_decay)
-    void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *low, double *high)
+    double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t count, double power)
+    double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t count, double weight_decay)
+    void lrk_extremes(const lrk_table *table, int64_t start, int64_t count, double *low, double *high)
     ctypedef struct lrk_mark:
         pass
     ctypedef struct lrk_chart:
@@ -369,31 +369,31 @@ cdef class Table:
             _gather_batch(&batch, threads)
         return negative == 0
 
-    def _sum(self, int64_t start, int64_t stop, double power):
-        """The sum of the values to a power, of steps from start to before stop; NaN where that is no number."""
+    def _sum(self, int64_t start, int64_t count, double power):
+        """The sum of the values to a power, of `count` steps; NaN where that is no number."""
         cdef lrk_table table = _table(self)
         cdef const lrk_tree *tree = NULL
         cdef double found
         if self.values is not None:
             tree = &_chart(self).tree
         with nogil:
-            found = lrk_sum_with(&table, tree, start, stop, power)
+            found = lrk_sum_with(&table, tree, start, count, power)
         return found
 
-    def _log_shrink(self, int64_t start, int64_t stop, double weight_decay):
-        """The sum of ln(1 - weight_decay value); NaN where that is no number."""
+    def _log_shrink(self, int64_t start, int64_t count, double weight_decay):
+        """The sum of ln(1 - weight_decay value) over `count` steps; NaN where that is no number."""
         cdef lrk_table table = _table(self)
         cdef double found
         with nogil:
-            found = lrk_log_shrink(&table, start, stop, weight_decay)
+            found = lrk_log_shrink(&table, start, count, weight_decay)
         return found
 
-    def _extremes(self, int64_t start, int64_t stop):
-        """The least and the largest value of steps from start to before stop, of the true sign."""
+    def _extremes(self, int64_t start, int64_t count):
+        """The least and the largest of `count` >= 1 values, of the true sign."""
         cdef lrk_table table = _table(self)
         cdef double low, high
         with nogil:
-            lrk_extremes(&table, start, stop, &low, &high)
+            lrk_extremes(&table, start, count, &low, &high)
         return low, high
 
     def _sum_to(self, int64_t last):

@@ -2,10 +2,11 @@
    smooth function's values at its nodes say of sums and differences in between.
 
    z = 2 y / n is the place of a point, y its distance from the middle of the points -(n - 1)/2, ..., (n - 1)/2. The
-   monic Gram polynomials (Chebyshev's of a discrete variable) are p_0 = 1, p_1 = z, p_(k+1) = z p_k - b_k p_(k-1), b_k =
-   k^2 (1 - k^2/n^2) / (4 k^2 - 1); those of Legendre for n = infinity. Sums of them and differences between neighbours
-   are both multiples of one further family, Hahn's with parameters (1, 1): with r_0 = 1, r_1 = z, r_(k+1) = z r_k - d_k
-   r_(k-1), d_k = k (k + 2) (1 - (k + 1)^2/n^2) / ((2 k + 1) (2 k + 3)), at z' = z - 1/n half a point before z,
+   monic Gram polynomials (Chebyshev's of a discrete variable) are p_0 = 1, p_1 = z, p_(k+1) = z p_k - b_k p_(k-1),
+   b_k = k^2 (1 - k^2/n^2) / (4 k^2 - 1); those of Legendre for n = infinity. Sums of them and differences between
+   neighbours are both multiples of one further family, Hahn's with parameters (1, 1): with r_0 = 1, r_1 = z, r_(k+1) =
+   z r_k - d_k r_(k-1), d_k = k (k + 2) (1 - (k + 1)^2/n^2) / ((2 k + 1) (2 k + 3)), at z' = z - 1/n half a point before
+   z,
 
        p_k(z) - p_k(z - 2/n) = (2/n) k r_(k-1)(z'),
        sum of p_k over all points before z = (n/2) (z'^2 - 1) r_(k-1)(z') / (k + 1), for k >= 1.

@@ -35,8 +35,8 @@ static lrk_part child_of(const lrk_table *t, const lrk_segment *s, int k, lrk_cl
     return (lrk_part){t, s->child[k], s->count[k], clock};
 }
 
-/* What `lrk_gram_fit` makes of n steps, and whether the value is that polynomial: the last coefficients are the noise of
-   the values' own rounding, and it holds at both ends, where a value that is 0 at all nodes may not be 0. */
+/* What `lrk_gram_fit` makes of n steps, and whether the value is that polynomial: the last coefficients are the noise
+   of the values' own rounding, and it holds at both ends, where a value that is 0 at all nodes may not be 0. */
 typedef struct lrk_fit {
     double values[LRK_NODES], c[LRK_NODES], size;
     int smooth;
@@ -633,15 +633,15 @@ static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const 
                 int64_t stairs = n / every;
                 const lrk_dd found = sum_stairs(terms, &row, s, k, &stairs);
                 add_times(sum, found, (double)every);
-                row.clock.whole += stairs * every;
                 n -= stairs * every;
+                if (n > 0) row.clock.whole += stairs * every;
                 continue;
             }
             run = stair_run(clock, s->every, k, rest, n);
         }
         add_times(sum, (lrk_dd){term_of(terms, value_at(&row, 0, 0.0)), 0.0}, (double)run);
         n -= run;
-        row.clock.whole += run;
+        if (n > 0) row.clock.whole += run;
     }
 }
 
@@ -657,7 +657,7 @@ static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
         const int64_t cycles = whole && rest.whole == 0 && n >= (int64_t)s->every ? n / (int64_t)s->every : 1;
         add_times(sum, sum_rows(terms, child_of(row->table, s, 0, rest), run), (double)cycles);
         n -= cycles * run;
-        clock.whole += cycles * run;
+        if (n > 0) clock.whole += cycles * run;
     }
 }
 
@@ -780,21 +780,21 @@ static double rounded(lrk_dd sum)
     return sum.hi - sum.hi == 0.0 ? sum.hi + sum.lo : sum.hi;
 }
 
-double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t stop, double power)
+double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t count, double power)
 {
     const lrk_terms terms = {power, 0.0, tree};
-    return rounded(sum_rows(&terms, whole_table(table, start), stop - start));
+    return rounded(sum_rows(&terms, whole_table(table, start), count));
 }
 
 double lrk_sum(const lrk_table *table, int64_t start, int64_t stop)
 {
-    return lrk_sum_with(table, NULL, start, stop, 1.0);
+    return lrk_sum_with(table, NULL, start, stop - start, 1.0);
 }
 
-double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t stop, double weight_decay)
+double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t count, double weight_decay)
 {
     const lrk_terms terms = {1.0, weight_decay, NULL};
-    return weight_decay == 0.0 ? 0.0 : rounded(sum_rows(&terms, whole_table(table, start), stop - start));
+    return weight_decay == 0.0 ? 0.0 : rounded(sum_rows(&terms, whole_table(table, start), count));
 }
 
 /* ---- sums with a memory ---- */
@@ -945,7 +945,7 @@ static lrk_range row_range(const lrk_part *row, int64_t n)
             const lrk_range found = range_rows(cycle, run);
             widen(&r, found.low, found.high);
             n -= run;
-            child.clock.whole += run;
+            if (n > 0) child.clock.whole += run;
         }
         return r;
     }
@@ -962,8 +962,11 @@ static lrk_range row_range(const lrk_part *row, int64_t n)
         return (lrk_range){lrk_clamp(r.low, s->start, s->stop), lrk_clamp(r.high, s->start, s->stop)};
     }
     const lrk_range other = range_rows(child_of(row->table, s, 1, child.clock), n);
-    if (r.low >= 0.0 && other.low >= 0.0) return (lrk_range){r.low * other.low, r.high * other.high};
-    return panels_range(row, n);
+    if ((r.low < 0.0 && r.high > 0.0) || (other.low < 0.0 && other.high > 0.0)) return panels_range(row, n);
+    lrk_range product = between(r.low * other.low, r.high * other.high);
+    widen(&product, r.low * other.high, r.low * other.high);
+    widen(&product, r.high * other.low, r.high * other.low);
+    return product;
 }
 
 static lrk_range range_rows(lrk_part part, int64_t n)
@@ -986,9 +989,9 @@ static lrk_range range_rows(lrk_part part, int64_t n)
     return r;
 }
 
-void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *low, double *high)
+void lrk_extremes(const lrk_table *table, int64_t start, int64_t count, double *low, double *high)
 {
-    const lrk_range r = range_rows(whole_table(table, start), stop - start);
+    const lrk_range r = range_rows(whole_table(table, start), count);
     *low = r.low;
     *high = r.high;
 }

@@ -32,12 +32,12 @@ int64_t lrk_panels(
     const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room);
 
 /* The sum of the values of the steps start .. stop - 1, relative to that of their magnitudes. Stairs, cycles and epochs
-   of whole steps are multiplied; others are added one by one, as are cycles below a clip or a product, and every step of
-   the shape `custom`. */
+   of whole steps are multiplied; others are added one by one, as are cycles below a clip or a product, and every step
+   of the shape `custom`. */
 double lrk_sum(const lrk_table *table, int64_t start, int64_t stop);
 
-/* Sums of the arrays of a table, by 64 values, 64 of these, ..., so that a sum adds a few hundred numbers, all of its own
-   range. */
+/* Sums of the arrays of a table, by 64 values, 64 of these, ..., so that a sum adds a few hundred numbers, all of its
+   own range. */
 #define LRK_BRANCHES 64
 typedef struct lrk_tree {
     int levels;
@@ -46,21 +46,20 @@ typedef struct lrk_tree {
 int64_t lrk_tree_room(int64_t count); /* in doubles */
 void lrk_tree_make(lrk_tree *tree, const double *values, int64_t count, double *memory);
 
-/* The same of values to a power > 0, with the tree of the table's arrays or NULL; NaN where a value is < 0 and the power
-   not whole. */
-double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t stop, double power);
+/* The same of `count` values to a power > 0, with the tree of the table's arrays or NULL; NaN where a value is < 0 and
+   the power not whole. */
+double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t count, double power);
 
-/* The sum of ln(1 - weight_decay value); NaN where a factor is <= 0. */
-double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t stop, double weight_decay);
+/* The sum of ln(1 - weight_decay value) over `count` steps; NaN where a factor is <= 0. */
+double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t count, double weight_decay);
 
 /* Over the steps k = 0 .. t: the sum of decay^(t - k) value(k), and that of decay^(t - k) (value(0) - value(k));
    0 < decay < 1. Of t = 2^63 - 1 they are those of the step before. */
 double lrk_discounted(const lrk_table *table, int64_t t, double decay);
 double lrk_annealing_area(const lrk_table *table, int64_t t, double decay);
 
-/* The least and the largest value of the steps start .. stop - 1, start < stop; the true ones where values have steps,
-   else near them, but of the true sign. */
-void lrk_extremes(const lrk_table *table, int64_t start, int64_t stop, double *low, double *high);
+/* The least and the largest of `count` >= 1 values, or between them and those of the formula, but of the true sign. */
+void lrk_extremes(const lrk_table *table, int64_t start, int64_t count, double *low, double *high);
 
 /* A schedule's sums up to each panel and from each panel on, with what gives those in between: a step then costs a
    search and a polynomial. Values of a panel are within a factor of 4, so that sums are relative at both ends. */

@@ -8,10 +8,10 @@
 
 /* How panels are made smaller where what is to be summed asks for it: towards the end of the steps, for factors that
    vary within a few steps there, and so that the values of one panel are within a factor of 4, for sums that must be
-   relative at every step. Where only the sum of a panel is asked for, it may be
-   larger than one polynomial can say of `before` and `drop`. A run of one value may come as one panel of one node, its
-   first step, whose drop is that step's alone. Wide: drops come from all steps with the same formula, those behind `stop`
-   too, and are relative to what the value changes by on all of them. */
+   relative at every step. Where only the sum of a panel is asked for, it may be larger than one polynomial can say of
+   `before` and `drop`. A run of one value may come as one panel of one node, its first step, whose drop is that step's
+   alone. Wide: drops come from all steps with the same formula, those behind `stop` too, and are relative to what the
+   value changes by on all of them. */
 enum {
     LRK_PLAIN = 0,
     LRK_TOWARDS_STOP = 1,

@@ -89,18 +89,15 @@ class Sums(Table):
         >>> lrk.linear(1.0, 0.0, 10**12).sum(10**12 - 3, 10**12)
         6e-12
         """
-        start, stop = _range(a, b)
         exponent = real("power", power)
         if exponent <= 0.0:
             raise ValueError(f"power must be > 0, got {power!r}")
-        if not exponent.is_integer() and start < stop:
-            low, _ = self._extremes(start, min(stop, LARGEST_STEP))
+        parts = _range(a, b)
+        for start, count in parts if not exponent.is_integer() else ():
+            low, _ = self._extremes(start, count)
             if low < 0.0:
                 raise ValueError(f"power must be whole where values are below 0, got {power!r} and {low!r}")
-        total = self._sum(start, min(stop, LARGEST_STEP), exponent) if start < LARGEST_STEP else 0.0
-        if stop == ALL_STEPS and start < stop:
-            total += cast("float", self(LARGEST_STEP)) ** exponent
-        return total
+        return math.fsum(self._sum(start, count, exponent) for start, count in parts)
 
     def cumulative(self, steps: Any, inclusive: bool = True) -> Any:
         """The sum of the values from step 0 on, up to each step: ``lr(0) + ... + lr(t)``.
@@ -292,14 +289,11 @@ class Sums(Table):
         ----------
         Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization.
         """
-        start, stop = _range(a, b)
         rate = real("weight_decay", weight_decay)
-        if start == stop or rate == 0.0:
-            return 0.0
-        total = self._log_shrink(start, min(stop, LARGEST_STEP), rate)
+        total = math.fsum(self._log_shrink(start, count, rate) for start, count in _range(a, b))
         if math.isnan(total):
             raise ValueError(f"weight_decay must keep 1 - weight_decay lr > 0, got {weight_decay!r}")
-        return total + (self.log_shrink(LARGEST_STEP - 1, LARGEST_STEP, rate) if stop == ALL_STEPS else 0.0)
+        return total
 
     def forward_area(self, steps: Any) -> Any:
         """S1 of the law with annealing, the area under the curve up to each step: ``lr(0) + ... + lr(t)``.
@@ -424,10 +418,13 @@ def _decay(decay: object) -> float:
     return number
 
 
-def _range(a: object, b: object) -> tuple[int, int]:
+def _range(a: object, b: object) -> list[tuple[int, int]]:
+    """A range as first steps and counts that are int64."""
     start, stop = whole("a", a, 0), whole("b", b, 0)
     if stop > ALL_STEPS:
         raise ValueError(f"b must be <= 2^63, got {shown(b)}")
     if start > stop:
         raise ValueError(f"a must be <= b, got {shown(a)} > {shown(b)}")
-    return start, stop
+    if start == stop:
+        return []
+    return [(start, stop - start)] if stop - start < ALL_STEPS else [(0, 1), (1, LARGEST_STEP)]

@@ -1,4 +1,4 @@
-"""Sums against exact ones: closed forms of the formulas in 100 digits, over ranges of up to 10^12 steps and at the very end of decays.
+"""Sums against exact ones: closed forms in 100 digits, over ranges of up to 10^12 steps and at the very end of decays.
 
 The references are made of power sums (Hurwitz' zeta function), geometric series and Dirichlet's kernel, of the exact float64
 inputs, in digits enough for their own cancellation; the oracle sums step by step what has no closed form.
@@ -72,8 +72,7 @@ def polynomial(start: float, stop: float, n: int, power: float) -> Sum:
 def power_ramp(start: float, stop: float, n: int, power: float) -> Sum:
     gap = mpf(stop) - mpf(start)
     return lambda a, b: (
-        (b - a) * mpf(start)
-        + gap * (powers(power, mpf(a), b - a) if a else powers(power, mpf(1), b - 1)) / mpf(n) ** mpf(power)
+        (b - a) * mpf(start) + gap * (powers(power, mpf(a), b - a) if a else powers(power, mpf(1), b - 1)) / mpf(n) ** mpf(power)
     )
 
 

@@ -4,6 +4,7 @@
    tried as it is and, since hardly a mutation leaves sizes and checksum right, once more with those corrected. */
 #include "lrkernel.h"
 #include "shapes.h"
+#include "sums.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -88,6 +89,9 @@ static void check_near(const lrk_table *table, lrk_cursor *cursor, int64_t step,
     for (int64_t j = 0; j < back; ++j) require(same(backwards[j], values[back - 1 - j]), "backwards");
     lrk_gather(table, steps, count, values);
     for (int64_t j = 0; j < count; ++j) require(same(values[j], lrk_at(table, steps[j])), "gather and at agree");
+    lrk_panel panels[4];
+    (void)lrk_panels(table, start, start + (count - 1), 1, panels, 4);
+    (void)lrk_sum(table, start, start + (count - 1));
     if (step > 0) (void)lrk_limit(table, 0, table->root, step, 0.0);
     (void)lrk_limit(table, 0, table->root, step, 0.5);
 }

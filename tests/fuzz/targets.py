@@ -34,6 +34,9 @@ def check(schedule: lrk.Schedule) -> None:
     assert eval(repr(schedule), {**vars(lrk), "inf": float("inf")}) == schedule
     assert hash(again) == hash(schedule)
     assert again.fingerprint == schedule.fingerprint
+    values = schedule.values(1000)
+    size = float(abs(values).sum())
+    assert not size < 1e300 or abs(schedule.sum(0, 1000) - float(values.sum())) <= 1e-9 * size + 1e-290
     assert schedule.end is None or schedule(schedule.end).hex() == schedule(2**63 - 1).hex()
     assert all(phase.start >= 0 for phase in schedule.phases())
 

@@ -117,7 +117,9 @@ def test_sums_add_up(expression: str, marks: list[int]) -> None:
 def test_cycles_are_multiplied(times: int) -> None:
     cycle = lrk.linear(0.0, 1.0, 7).then(lrk.cosine(1.0, 0.0, 93))
     assert cycle.repeat(times).sum(0, 100 * times) == pytest.approx(times * cycle.sum(0, 100), rel=1e-15)
-    assert (3.0 * cycle.repeat() + 1.0).sum(50, 50 + 100 * times) == pytest.approx(times * (3.0 * cycle.sum(0, 100) + 100.0), rel=1e-15)
+    assert (3.0 * cycle.repeat() + 1.0).sum(50, 50 + 100 * times) == pytest.approx(
+        times * (3.0 * cycle.sum(0, 100) + 100.0), rel=1e-15
+    )
 
 
 @pytest.mark.parametrize("k", [0.1, -2.5, 1e-300])
