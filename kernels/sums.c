@@ -1018,6 +1018,11 @@ static int has_custom(const lrk_table *t, const lrk_segment *s)
     return 0;
 }
 
+static lrk_dd flat_sum(double value, double steps)
+{
+    return magnitude(value) < 0x1p900 ? lrk_two_product(value, steps) : (lrk_dd){value * steps, 0.0};
+}
+
 /* What a chart keeps of a panel. */
 static void keep_panel(const lrk_walk *w, const lrk_panel *p, lrk_mark *m)
 {
@@ -1030,6 +1035,10 @@ static void keep_panel(const lrk_walk *w, const lrk_panel *p, lrk_mark *m)
     m->kind = p->count == p->nodes ? LRK_MARK_STEPS : LRK_MARK_SERIES;
     if (m->kind == LRK_MARK_STEPS) {
         for (int i = 0; i < p->nodes; ++i) m->a[i] = p->value[i];
+        return;
+    }
+    if (!(magnitude(p->sum) < INFINITY)) {
+        m->kind = LRK_MARK_ROW;
         return;
     }
     m->per = w->gram.per;
@@ -1052,6 +1061,16 @@ static lrk_mark *new_mark(lrk_marks *marks, int64_t first, int64_t count)
     return m;
 }
 
+/* Pieces of `run` steps of a row that are summed anew each time. */
+static void chart_pieces(int64_t row, int64_t from, int64_t to, int64_t run, lrk_marks *marks)
+{
+    for (; to - from > run; from += run) new_mark(marks, from, run)->row = row;
+    new_mark(marks, from, to - from)->row = row;
+}
+
+/* Behind the panels of a row pieces of a 64th of their steps follow, up to so many times those. */
+#define LRK_FURTHER 16
+
 /* Marks of a row's panels as far as they are not too many to keep, and one of all the rest; that alone where sums
    multiply. The steps of `custom` are summed in as many pieces. */
 static void chart_row(const lrk_table *t, int64_t row, int64_t from, int64_t to, lrk_marks *marks)
@@ -1067,18 +1086,21 @@ static void chart_row(const lrk_table *t, int64_t row, int64_t from, int64_t to,
         return;
     }
     if (has_custom(t, s) && n < INT64_C(1) << 40) {
-        const int64_t run = n / LRK_ROW_MARKS < LRK_NODES ? LRK_NODES : n / LRK_ROW_MARKS + 1;
-        for (; done < n; done += run) new_mark(marks, from + done, n - done < run ? n - done : run)->row = row;
+        chart_pieces(row, from, to, n / LRK_ROW_MARKS < LRK_NODES ? LRK_NODES : n / LRK_ROW_MARKS + 1, marks);
         return;
     }
     begin_walk(&walk, &part, 0, n, LRK_EVEN | LRK_FLAT_ONCE);
     while (marks->count < most && lrk_walk_next(&walk, &panel)) {
         lrk_mark *m = new_mark(marks, from + panel.first, panel.count);
-        m->total = walk.flat ? lrk_two_product(panel.value[0], (double)panel.count) : (lrk_dd){panel.sum, 0.0};
+        m->row = row;
+        m->total = walk.flat ? flat_sum(panel.value[0], (double)panel.count) : (lrk_dd){panel.sum, 0.0};
         keep_panel(&walk, &panel, m);
         done = panel.first + panel.count;
     }
-    if (done < n) new_mark(marks, from + done, n - done)->row = row;
+    if (done == n) return;
+    const int64_t further = (n - done) / LRK_FURTHER < done ? n - done : LRK_FURTHER * done;
+    chart_pieces(row, from + done, from + done + further, done / 64 + 1, marks);
+    if (done + further < n) new_mark(marks, from + done + further, n - done - further)->row = row;
 }
 
 int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
@@ -1151,7 +1173,7 @@ static lrk_dd first_steps(const lrk_chart *chart, const lrk_mark *m, int64_t ste
         const double h = lrk_gram_hahn(m->a, m->per2, 2.0 * x * m->per - 1.0);
         return (lrk_dd){x * (m->a[0] - 2.0 * (double)(m->count - steps) * m->per * h), 0.0};
     }
-    if (m->kind == LRK_MARK_FLAT) return lrk_two_product(m->a[0], x);
+    if (m->kind == LRK_MARK_FLAT) return flat_sum(m->a[0], x);
     if (m->kind == LRK_MARK_ROW) return part_of_row(chart, m, 0, steps);
     for (int64_t j = 0; j < steps; ++j) sum += m->a[j];
     return (lrk_dd){sum, 0.0};
@@ -1166,7 +1188,7 @@ static lrk_dd last_steps(const lrk_chart *chart, const lrk_mark *m, int64_t step
         const double h = lrk_gram_hahn(m->a, m->per2, 2.0 * x * m->per - 1.0);
         return (lrk_dd){left * (m->a[0] + 2.0 * x * m->per * h), 0.0};
     }
-    if (m->kind == LRK_MARK_FLAT) return lrk_two_product(m->a[0], left);
+    if (m->kind == LRK_MARK_FLAT) return flat_sum(m->a[0], left);
     if (m->kind == LRK_MARK_ROW) return part_of_row(chart, m, steps, m->count);
     for (int64_t j = m->count; j > steps; --j) sum += m->a[j - 1];
     return (lrk_dd){sum, 0.0};
