@@ -58,7 +58,7 @@ class BuildExt(build_ext):
 
 core = Extension(
     "lrkernel._core",
-    ["kernels/_core.pyx", *CORE, "kernels/batch.c", "kernels/pool.c", "kernels/ahead.c"],
+    ["kernels/_core.pyx", *CORE, "kernels/batch.c", "kernels/pool.c", "kernels/ahead.c", "kernels/laws.c"],
     include_dirs=["kernels", "src/lrkernel/include", "src"],
     # What is listed here triggers a rebuild and travels in the sdist, which has no MANIFEST.in.
     depends=[

@@ -1114,3 +1114,63 @@ cdef inline double _float_or_1(PyObject *group, str key) noexcept:
 cpdef double scaled(double lr, double base, double scale) noexcept:
     """What a group gets: its base lr times `lr`, then times its ``lr_scale``; 1 where it has none."""
     return base * lr * scale
+
+
+# ---- what schedules predict ----
+
+cdef extern from "laws.h" nogil:
+    ctypedef void lrk_functional(const lrk_table *table, int64_t step, const double *parameters, double *out) noexcept
+    enum:
+        LRK_MULTI_POWER_PARAMETERS
+        LRK_ANNEALING_PARAMETERS
+        LRK_LAST_ITERATE_PARAMETERS
+    void lrk_multi_power(const lrk_table *table, int64_t step, const double *parameters, double *out)
+    void lrk_multi_power_slopes(const lrk_table *table, int64_t step, const double *parameters, double *out)
+    void lrk_annealing(const lrk_table *table, int64_t step, const double *parameters, double *out)
+    void lrk_last_iterate(const lrk_table *table, int64_t step, const double *parameters, double *out)
+    void lrk_last_iterate_each(const lrk_table *table, int64_t step, const double *norms, double *out)
+    void lrk_functionals(
+        lrk_functional *functional, const double *parameters, const lrk_table *tables, int64_t table_count,
+        const int64_t *steps, int64_t step_count, int width, double *out, int threads,
+    )
+
+cdef struct Functional:
+    lrk_functional *function
+    Py_ssize_t parameters  # 0: one for every step
+    int width
+
+
+cdef list _functionals = ["multi_power", "multi_power_slopes", "annealing", "last_iterate", "last_iterate_each"]
+cdef Functional[5] _functional = [
+    Functional(lrk_multi_power, LRK_MULTI_POWER_PARAMETERS, 1),
+    Functional(lrk_multi_power_slopes, LRK_MULTI_POWER_PARAMETERS, LRK_MULTI_POWER_PARAMETERS),
+    Functional(lrk_annealing, LRK_ANNEALING_PARAMETERS, 1),
+    Functional(lrk_last_iterate, LRK_LAST_ITERATE_PARAMETERS, 2),
+    Functional(lrk_last_iterate_each, 0, 2),
+]
+
+
+def predicted(str name not None, tuple tables not None, const int64_t[::1] steps, const double[::1] parameters, int threads):
+    """A functional of every table after every step, none negative: bytes of float64, table by table."""
+    cdef Functional found = _functional[_functionals.index(name)]
+    cdef Py_ssize_t row, count = len(tables)
+    cdef int64_t most = max(steps, default=0)
+    cdef lrk_table *table
+    cdef bytearray out = bytearray(count * steps.shape[0] * found.width * sizeof(double))
+    cdef double *first = <double *> <char *> out
+    if parameters.shape[0] != (found.parameters or most + 1):
+        raise ValueError(f"parameters must be {found.parameters or most + 1} numbers, got {parameters.shape[0]}")
+    table = <lrk_table *> calloc(count + 1, sizeof(lrk_table))
+    if table == NULL:
+        raise MemoryError
+    try:
+        for row in range(count):
+            table[row] = _table(tables[row])
+        if steps.shape[0]:
+            with nogil:
+                lrk_functionals(
+                    found.function, &parameters[0], table, count, &steps[0], steps.shape[0], found.width, first, threads
+                )
+    finally:
+        free(table)
+    return out

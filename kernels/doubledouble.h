@@ -217,22 +217,29 @@ static const lrk_dd lrk_factorial_reciprocals[22] = {
     {0x1.71b8ef6dcf572p-66, -0x1.d043ae40c4647p-120},
 };
 
+/* 2^f = 1 + f (ln 2 + f P(f)): P for |f| <= 0.501, error 2^-57 of the whole. */
+LRK_INLINE double lrk_exp2_tail(double f)
+{
+    double p = 0x1.c4a378c357fb5p-36;
+    p = p * f + 0x1.e9ed41bc2f328p-32;
+    p = p * f + 0x1.e4cf105d577ffp-28;
+    p = p * f + 0x1.b524eb2dd1f12p-24;
+    p = p * f + 0x1.62c02242d1b01p-20;
+    p = p * f + 0x1.ffcbfc6de698bp-17;
+    p = p * f + 0x1.430912f86b79cp-13;
+    p = p * f + 0x1.5d87fe78a3efcp-10;
+    p = p * f + 0x1.3b2ab6fba4e79p-7;
+    p = p * f + 0x1.c6b08d704a0c6p-5;
+    p = p * f + 0x1.ebfbdff82c58fp-3;
+    return p;
+}
+
 /* 2^f - 1 for |f| <= 0.501, f = hi + lo; relative, its own remainder to about 2^-56. */
 LRK_INLINE lrk_dd lrk_exp2_minus_1(lrk_dd f)
 {
-    double p = 0x1.c4a378c357fb5p-36;
-    p = p * f.hi + 0x1.e9ed41bc2f328p-32;
-    p = p * f.hi + 0x1.e4cf105d577ffp-28;
-    p = p * f.hi + 0x1.b524eb2dd1f12p-24;
-    p = p * f.hi + 0x1.62c02242d1b01p-20;
-    p = p * f.hi + 0x1.ffcbfc6de698bp-17;
-    p = p * f.hi + 0x1.430912f86b79cp-13;
-    p = p * f.hi + 0x1.5d87fe78a3efcp-10;
-    p = p * f.hi + 0x1.3b2ab6fba4e79p-7;
-    p = p * f.hi + 0x1.c6b08d704a0c6p-5;
-    p = p * f.hi + 0x1.ebfbdff82c58fp-3;
     const lrk_dd lead = lrk_two_product(f.hi, LRK_LN2_HI);
-    return lrk_quick_sum(lead.hi, lead.lo + (f.hi * f.hi * p + (f.lo * LRK_LN2_HI + f.hi * LRK_LN2_LO)));
+    const double low = f.lo * LRK_LN2_HI + f.hi * LRK_LN2_LO;
+    return lrk_quick_sum(lead.hi, lead.lo + (f.hi * f.hi * lrk_exp2_tail(f.hi) + low));
 }
 
 /* log2(x), x > 0 and finite, to about 2^-95 absolute and, near x = 1, relative:

@@ -1,0 +1,400 @@
+/* laws.c - losses and bounds as sums over panels, from the last step back to the first.
+
+   Each is a sum over k of something smooth in k and in the sum of the schedule from k on. That sum is added up from the
+   end, so that it is relative where it goes to 0; as a difference of prefix sums it would be noise there. */
+#include "laws.h"
+#include "pool.h"
+#include "shape_math.h"
+#include "walk.h"
+
+/* ---- panels from the end ---- */
+
+#define LRK_ROOM 32 /* panels that are kept at once */
+
+/* Values in a panel: powers of them have a singular point where they read 0. */
+#define LRK_VARIETY 16.0
+
+typedef struct lrk_back {
+    const lrk_table *table;
+    int64_t first, stop; /* steps first .. stop - 1 */
+    int64_t end;         /* those from here on are done */
+    int64_t most;        /* steps to ask for, from what there was room for */
+    int64_t reach;       /* of a panel, in distances from its end to a singular point behind that */
+    int from_first;      /* 1: something in the sum varies on the scale of the distance from step -1 too */
+    lrk_dd tail;         /* sum of the steps behind the panel */
+    double last;         /* sum of the panel, which the next call adds to the tail */
+    int64_t left, next;  /* panels that are left, the last of them before panels[next % LRK_ROOM] */
+    lrk_walk walk;
+    lrk_panel panels[LRK_ROOM];
+} lrk_back;
+
+static void begin_back(
+    lrk_back *back, const lrk_table *table, int64_t first, int64_t stop, int64_t reach, int from_first)
+{
+    back->table = table;
+    back->first = first;
+    back->stop = back->end = stop;
+    back->most = INT64_MAX;
+    back->reach = reach;
+    back->from_first = from_first;
+    back->tail = (lrk_dd){0.0, 0.0};
+    back->last = 0.0;
+    back->left = 0;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many steps away the sum behind a panel reads 0, were the schedule to go on as a line: the smaller root of
+   tail - value x + slope x^2 / 2, or its magnitude. Kernels of the sum have their singular point about there. */
+static double root_behind(double tail, double value, double slope)
+{
+    slope = slope > 0.0 ? slope : 0.0;
+    const double square = value * value - 2.0 * slope * tail;
+    return square < 0.0 ? sqrt(2.0 * tail / slope) : 2.0 * tail / (value + sqrt(square));
+}
+
+static int64_t may_reach(const lrk_back *back)
+{
+    const int64_t all = back->end - back->first, far = back->stop - back->end;
+    int64_t most = least(all, back->most);
+    if (far < INT64_MAX / back->reach) most = least(most, back->reach * far);
+    if (back->from_first) most = least(most, back->end - back->end / (back->reach + 1));
+    if (most > 16) {
+        const int64_t probe = least(most, far / 2 + 1);
+        const double value = lrk_at(back->table, back->end - 1);
+        const double slope = (lrk_at(back->table, back->end - probe) - value) / (double)probe;
+        const double reach = (double)back->reach * root_behind(back->tail.hi, value, slope);
+        if (!((double)most <= reach)) most = reach > 16.0 ? (int64_t)reach : 16; /* 0 / 0 is no reach */
+    }
+    return most > 16 ? most : least(all, 16);
+}
+
+/* The panels before `end`, as many as there is room for. */
+static void look_back(lrk_back *back)
+{
+    const int64_t steps = may_reach(back);
+    lrk_walk_begin(&back->walk, back->table, back->end - steps, back->end, LRK_PLAIN);
+    back->next = 0;
+    while (lrk_walk_next(&back->walk, &back->panels[back->next % LRK_ROOM])) ++back->next;
+    back->left = least(back->next, LRK_ROOM);
+    if (back->next > LRK_ROOM) {
+        back->most = back->end - back->panels[back->next % LRK_ROOM].first;
+    } else if (back->most < INT64_MAX / 2) {
+        back->most *= 2;
+    }
+}
+
+/* Whether the panel reaches no further than it may: 1.5 times what may_reach says, which sees other steps. */
+static int is_smooth(const lrk_back *back, const lrk_panel *panel)
+{
+    const double *value = panel->value;
+    double low = value[0], high = low;
+    for (int j = 1; j < panel->nodes; ++j) {
+        low = value[j] < low ? value[j] : low;
+        high = value[j] > high ? value[j] : high;
+    }
+    if (!(high <= LRK_VARIETY * low)) return high == 0.0;
+    const double slope = -panel->drop[panel->nodes - 1], tail = back->tail.hi;
+    const double reach = 1.5 * (double)back->reach * root_behind(tail, value[panel->nodes - 1], slope);
+    return (double)panel->count <= reach;
+}
+
+static lrk_dd plus(lrk_dd sum, double x)
+{
+    const lrk_dd high = lrk_two_sum(sum.hi, x);
+    return lrk_quick_sum(high.hi, high.lo + sum.lo);
+}
+
+/* The next panel towards the first step, or NULL; `tail` is then the sum of all steps behind it. */
+static const lrk_panel *next_back(lrk_back *back)
+{
+    back->tail = plus(back->tail, back->last);
+    back->last = 0.0;
+    for (;;) {
+        if (back->left == 0) {
+            if (back->end == back->first) return NULL;
+            look_back(back);
+        }
+        const lrk_panel *panel = &back->panels[--back->next % LRK_ROOM];
+        back->left -= 1;
+        if (panel->nodes == panel->count || is_smooth(back, panel)) {
+            back->last = panel->sum;
+            back->end = panel->first;
+            return panel;
+        }
+        back->most = panel->count - panel->count / 4;
+        back->left = 0;
+    }
+}
+
+/* The sums of the steps behind each node; of panels that are single steps without a difference. */
+static void sums_behind(const lrk_back *back, const lrk_panel *panel, double *behind)
+{
+    if (panel->nodes == panel->count) {
+        double sum = back->tail.hi;
+        for (int j = panel->nodes; j-- > 0;) {
+            behind[j] = sum;
+            sum += panel->value[j];
+        }
+    } else {
+        for (int j = 0; j < panel->nodes; ++j)
+            behind[j] = back->tail.hi + ((panel->sum - panel->before[j]) - panel->value[j]);
+    }
+}
+
+/* ---- powers ----
+   As in shape_math.h, without the second halves of double-doubles: errors of 2^-52 and that of the exponent. */
+
+#define LRK_LOG2_S3 0x1.ec709dc3a03fdp-1 /* 2 / (3 ln 2) */
+
+/* log2(x + low), x > 0 and finite; relative near 1. */
+LRK_INLINE double log2_of(double x, double low)
+{
+    x = x < 0x1p-1022 ? 0x1p-1022 : x;
+    const uint64_t bits = lrk_bits(x);
+    const double mantissa = lrk_from_bits((bits & 0xfffffffffffffu) | 0x3ff0000000000000u);
+    const double exponent = (lrk_from_bits((bits >> 52) | 0x4338000000000000u) - LRK_ROUNDER) - 1023.0;
+    const double down = mantissa > 0x1.6a09e667f3bcdp+0 ? 1.0 : 0.0; /* sqrt 2 */
+    const double m = mantissa * (1.0 - 0.5 * down), e = exponent + down;
+    const double s = ((m - 1.0) + low * lrk_pow2(-e)) / (m + 1.0), v = s * s;
+    return e + s * (LRK_LOG2_S1_HI + v * (LRK_LOG2_S3 + v * lrk_log2_tail(v)));
+}
+
+/* 2^f - 1 */
+LRK_INLINE double exp2_minus_1(double f)
+{
+    return f * (LRK_LN2_HI + f * lrk_exp2_tail(f));
+}
+
+/* 1 - 2^x for x <= 0, relative. */
+LRK_INLINE double one_minus_exp2(double x)
+{
+    x = x < -1000.0 ? -1000.0 : x;
+    const double k = lrk_round(x), power = lrk_pow2(k);
+    return (1.0 - power) - power * exp2_minus_1(x - k);
+}
+
+/* 2^x, cut off at 2^-1000 and 2^1000. */
+LRK_INLINE double exp2_of(double x)
+{
+    x = lrk_clamp(x, -1000.0, 1000.0);
+    const double k = lrk_round(x), power = lrk_pow2(k);
+    return power + power * exp2_minus_1(x - k);
+}
+
+/* ---- the multi-power law ---- */
+
+enum { L0, AREA_FACTOR, ALPHA, DROP_FACTOR, RATE, BETA, GAMMA, AREA_BEFORE };
+
+/* S^-alpha, that of 0 being infinite */
+static double area_power(const double *p, double area)
+{
+    if (p[AREA_FACTOR] == 0.0 || p[ALPHA] == 0.0) return 1.0;
+    return area > 0.0 ? exp2_of(-p[ALPHA] * log2_of(area, 0.0)) : area == 0.0 ? INFINITY : NAN;
+}
+
+/* Drops with the value behind each, and the sum from there on: as many as let the loop over them be vectorised. */
+#define LRK_DROPS 64
+
+typedef struct lrk_losses {
+    const double *p;
+    int count, negative;
+    double drop[LRK_DROPS], lr[LRK_DROPS], sum[LRK_DROPS];
+    lrk_dd total;
+    double by_rate, by_beta, by_gamma;
+} lrk_losses;
+
+static void begin_losses(lrk_losses *all, const double *p)
+{
+    all->p = p;
+    all->count = all->negative = 0;
+    all->total = (lrk_dd){0.0, 0.0};
+    all->by_rate = all->by_beta = all->by_gamma = 0.0;
+}
+
+/* drop (1 - (1 + C lr^-gamma sum)^-beta) for all of them, and the derivatives by C, beta and gamma. */
+LRK_INLINE void add_losses(lrk_losses *all, int slopes)
+{
+    double log_lr[LRK_DROPS], share[LRK_DROPS], log_y[LRK_DROPS], value[LRK_DROPS];
+    const double rate = all->p[RATE], beta = all->p[BETA], gamma = all->p[GAMMA];
+    const double no_lr = gamma > 0.0 ? 0.0 : -1.0; /* at lr = 0 the limit, in which no parameter matters */
+    for (int j = 0; j < all->count; ++j) {
+        const double log_here = log2_of(all->lr[j], 0.0), power = rate * all->sum[j] * exp2_of(-gamma * log_here);
+        const double x = power < 0x1p1000 ? power : 0x1p1000;
+        const lrk_dd y = lrk_two_sum(1.0, x);
+        const double log_there = log2_of(y.hi, y.lo), here = one_minus_exp2(-beta * log_there);
+        log_lr[j] = log_here;
+        log_y[j] = log_there;
+        share[j] = x / y.hi;
+        value[j] = all->lr[j] == no_lr ? 1.0 : here;
+    }
+    for (int j = 0; j < all->count; ++j) all->total = plus(all->total, all->drop[j] * value[j]);
+    for (int j = 0; slopes && j < all->count; ++j) {
+        const double rest = all->drop[j] * (1.0 - value[j]), part = rest * beta * share[j];
+        all->by_rate += part / rate;
+        all->by_beta += rest * (log_y[j] * LRK_LN2_HI);
+        all->by_gamma -= part * (log_lr[j] * LRK_LN2_HI);
+    }
+    all->count = 0;
+}
+
+LRK_INLINE void multi_power(const lrk_table *table, int64_t step, const double *p, double *out, int slopes)
+{
+    lrk_back back;
+    lrk_losses all;
+    const double start = lrk_at(table, 0);
+    begin_back(&back, table, 1, step + 1, 4, 0);
+    begin_losses(&all, p);
+    all.negative = start < 0.0;
+    for (const lrk_panel *panel; (panel = next_back(&back)) != NULL;) {
+        double behind[LRK_NODES];
+        int falls = 0;
+        for (int j = 0; j < panel->nodes; ++j) {
+            falls |= panel->drop[j] != 0.0;
+            all.negative |= panel->value[j] < 0.0;
+        }
+        if (!falls) continue;
+        if (all.count + panel->nodes > LRK_DROPS) add_losses(&all, slopes);
+        sums_behind(&back, panel, behind);
+        for (int j = 0; j < panel->nodes; ++j) {
+            all.drop[all.count] = panel->weight[j] * panel->drop[j];
+            all.lr[all.count] = panel->value[j];
+            all.sum[all.count++] = behind[j] + panel->value[j];
+        }
+    }
+    add_losses(&all, slopes);
+    const double area = plus(plus(back.tail, start), p[AREA_BEFORE]).hi, power = area_power(p, area);
+    const double part = p[AREA_FACTOR] * power, losses = all.total.hi + all.total.lo;
+    out[0] = all.negative ? NAN : p[L0] + part + p[DROP_FACTOR] * losses;
+    if (slopes) {
+        out[1] = 1.0;
+        out[2] = power;
+        out[3] = -part * (log2_of(area, 0.0) * LRK_LN2_HI);
+        out[4] = losses;
+        out[5] = p[DROP_FACTOR] * all.by_rate;
+        out[6] = p[DROP_FACTOR] * all.by_beta;
+        out[7] = p[DROP_FACTOR] * all.by_gamma;
+    }
+}
+
+void lrk_multi_power(const lrk_table *table, int64_t step, const double *parameters, double *out)
+{
+    multi_power(table, step, parameters, out, 0);
+}
+
+void lrk_multi_power_slopes(const lrk_table *table, int64_t step, const double *parameters, double *out)
+{
+    multi_power(table, step, parameters, out, 1);
+}
+
+/* ---- learning rate annealing ---- */
+
+enum { ANNEALING_FACTOR = 3, DECAY, ANNEALING_BEFORE };
+
+void lrk_annealing(const lrk_table *table, int64_t step, const double *p, double *out)
+{
+    const double area = lrk_sum(table, 0, step + 1) + p[ANNEALING_BEFORE];
+    const double annealing = lrk_annealing_area(table, step, p[DECAY]);
+    out[0] = p[L0] + p[AREA_FACTOR] * area_power(p, area) - p[ANNEALING_FACTOR] * annealing;
+}
+
+/* ---- the last-iterate bound ----
+   The published form, D^2 / (2 S_0) + Q_0 / (2 S_0) + 1/2 sum over k of lr_k Q_k / (S_(k+1) S_k) with the suffix sums S
+   of lr and Q of lr^2 G^2, is a telescope: lr_k / (S_(k+1) S_k) = 1 / S_(k+1) - 1 / S_k, and what remains is
+   D^2 / (2 S_0) + 1/2 (lr_last G_last^2 + sum over k < last of lr_k^2 G_k^2 / S_(k+1)), every term of which is >= 0. */
+
+enum { SCALE, POWER };
+
+LRK_INLINE double bound_term(double lr, double behind)
+{
+    return lr == 0.0 ? 0.0 : lr * (lr / behind); /* inf where nothing follows */
+}
+
+static void write_bound(lrk_dd sum, double noise, int negative, double *out)
+{
+    out[0] = negative ? NAN : 0.5 / sum.hi;
+    out[1] = negative ? NAN : 0.5 * noise;
+}
+
+void lrk_last_iterate(const lrk_table *table, int64_t step, const double *p, double *out)
+{
+    lrk_back back;
+    const double last = lrk_at(table, step), square = p[SCALE] * p[SCALE];
+    const double weight = p[POWER] == 0.0 ? 1.0 : exp2_of(2.0 * p[POWER] * log2_of((double)step + 1.0, 0.0));
+    lrk_dd noise = {last * weight, 0.0};
+    int negative = last < 0.0;
+    begin_back(&back, table, 0, step, 3, p[POWER] != 0.0);
+    back.stop += 1;
+    back.tail.hi = last;
+    for (const lrk_panel *panel; (panel = next_back(&back)) != NULL;) {
+        double behind[LRK_NODES];
+        sums_behind(&back, panel, behind);
+        for (int j = 0; j < panel->nodes; ++j) {
+            double term = panel->weight[j] * bound_term(panel->value[j], behind[j]);
+            if (p[POWER] != 0.0) {
+                const lrk_dd at = lrk_two_sum((double)panel->first, panel->at[j] + 1.0);
+                term *= exp2_of(2.0 * p[POWER] * log2_of(at.hi, at.lo));
+            }
+            noise = plus(noise, term);
+            negative |= panel->value[j] < 0.0;
+        }
+    }
+    write_bound(back.tail, square * noise.hi, negative, out);
+}
+
+#define LRK_EACH 1024 /* steps that are evaluated at once */
+
+void lrk_last_iterate_each(const lrk_table *table, int64_t step, const double *norms, double *out)
+{
+    const double last = lrk_at(table, step);
+    lrk_dd sum = {last, 0.0}, noise = {last * norms[step] * norms[step], 0.0};
+    int negative = last < 0.0;
+    for (int64_t end = step; end > 0;) {
+        double values[LRK_EACH];
+        const int64_t n = least(end, LRK_EACH);
+        end -= n;
+        lrk_fill(table, end, 1, n, values, 1);
+        for (int64_t j = n; j-- > 0;) {
+            const double norm = norms[end + j];
+            if (norm != 0.0) noise = plus(noise, bound_term(values[j], sum.hi) * norm * norm);
+            sum = plus(sum, values[j]);
+            negative |= values[j] < 0.0;
+        }
+    }
+    write_bound(sum, noise.hi, negative, out);
+}
+
+/* ---- many schedules, many steps ---- */
+
+typedef struct lrk_functional_job {
+    lrk_functional *functional;
+    const double *parameters;
+    const lrk_table *tables;
+    const int64_t *steps;
+    double *out;
+    int64_t step_count, count, run;
+    int width;
+} lrk_functional_job;
+
+static void work_piece(const void *shared, int64_t piece)
+{
+    const lrk_functional_job *job = shared;
+    const int64_t from = piece * job->run, to = least(from + job->run, job->count);
+    for (int64_t k = from; k < to; ++k)
+        job->functional(
+            job->tables + k / job->step_count, job->steps[k % job->step_count], job->parameters,
+            job->out + k * job->width);
+}
+
+void lrk_functionals(
+    lrk_functional *functional, const double *parameters, const lrk_table *tables, int64_t table_count,
+    const int64_t *steps, int64_t step_count, int width, double *out, int threads)
+{
+    const int64_t count = table_count * step_count, run = count / threads / 8 + 1; /* later steps take longer */
+    if (count == 0) return;
+    const lrk_functional_job job = {functional, parameters, tables, steps, out, step_count, count, run, width};
+    lrk_share(work_piece, &job, (count + run - 1) / run, threads);
+}
