@@ -40,7 +40,8 @@ class Nodes(NamedTuple):
     """Few real steps that stand for the whole ones of a range in sums over them, as arrays of shape (n,).
 
     ``step``; ``weight``, how many steps each one stands for; ``value`` there; ``before``, the sum of the values of all steps
-    before it; ``drop``, the value less that of the step before, 0 at step 0.
+    before it; ``drop``, the value less that of the step before, 0 at step 0; ``after``, the sum of the values of all steps behind
+    it, added up from the last one, so that it is relative where it goes to 0.
     """
 
     step: npt.NDArray[np.float64]
@@ -48,6 +49,7 @@ class Nodes(NamedTuple):
     value: npt.NDArray[np.float64]
     before: npt.NDArray[np.float64]
     drop: npt.NDArray[np.float64]
+    after: npt.NDArray[np.float64]
 
 
 class Sums(Table):
@@ -393,12 +395,21 @@ class Sums(Table):
         panels = np.frombuffer(self._panels(0, last + 1, True), PANEL)
         used = np.arange(PANEL["at"].shape[0]) < panels["nodes"][:, None]
         sums = np.concatenate([[0.0], np.add.accumulate(panels["sum"])[:-1]])
+        behind = np.add.accumulate(panels["sum"][::-1])[::-1]
+        own = np.add.accumulate(np.where(used, panels["value"], 0.0)[:, ::-1], axis=1)[:, ::-1]  # of panels of their own steps
+        steps = (panels["count"] == panels["nodes"])[:, None]
+        inside = np.where(
+            steps,
+            np.roll(own, -1, axis=1) * (np.arange(own.shape[1]) < own.shape[1] - 1),
+            panels["sum"][:, None] - panels["before"] - panels["value"],
+        )
         return Nodes(
             np.repeat(panels["first"], panels["nodes"]) + panels["at"][used],
             panels["weight"][used],
             panels["value"][used],
             np.repeat(sums, panels["nodes"]) + panels["before"][used],
             panels["drop"][used],
+            (np.append(behind[1:], 0.0)[:, None] + inside)[used],
         )
 
     def _at_steps(self, what: int, steps: Any, decay: float = 0.0) -> Any:
