@@ -44,6 +44,10 @@ LAYERS = [
     {"scheduler"},
     {"named", "plateau"},
     {"__init__"},
+    {"simulation.functionals"},
+    {"simulation.laws", "simulation.bounds"},
+    {"simulation.fitting", "simulation.search"},
+    {"simulation.__init__"},
     {"plot", "spec", "jit", *(name for name in MODULES if name.startswith("integrations."))},
     {"cli"},
     {"__main__"},
@@ -57,6 +61,7 @@ LATE = {
     ("sums", "schedule"),
     ("schedule", "plot"),
     ("schedule", "integrations.jax"),
+    ("simulation.laws", "simulation.fitting"),
 }
 # All of the package that an integration may import: the public names, and how an argument is checked.
 PUBLIC = {"__init__", "_arguments"}
@@ -64,7 +69,8 @@ PUBLIC = {"__init__", "_arguments"}
 EXTRAS = {
     "matplotlib": {"plot"},
     "click": {"cli"},
-    "rich": {"cli"},
+    "rich": {"cli", "simulation.fitting"},
+    "scipy": {"simulation.functionals"},
     "numba": {"jit"},
     "llvmlite": {"jit"},
     "jax": {"integrations.jax"},

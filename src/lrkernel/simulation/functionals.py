@@ -1,0 +1,59 @@
+"""simulation.functionals - functionals of many schedules after many steps, computed in the core."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lrkernel import _core
+from lrkernel._arguments import LARGEST_STEP, missing, shown, steps_array
+from lrkernel.batch import ScheduleBatch
+from lrkernel.schedule import Schedule, threads_of
+
+Floats = npt.NDArray[np.float64]
+
+# A functional costs about as much as this many values, for the choice of threads.
+VALUES = 10_000
+
+
+def steps_of(steps: object, least: int) -> npt.NDArray[np.int64]:
+    """Steps, or numbers of steps, from `least` to 2^63 - 2."""
+    array = steps_array(steps)
+    for step in (array.min(initial=least), array.max(initial=least)):
+        if not least <= step < LARGEST_STEP:
+            raise ValueError(f"steps must be >= {least} and < 2^63 - 1, got {step}")
+    return array
+
+
+def functional(
+    name: str, schedule: object, steps: npt.NDArray[np.int64], parameters: npt.ArrayLike, threads: object, width: int = 1
+) -> Floats:
+    """`width` numbers for every schedule and every step, an array of the shape batch.shape + steps.shape + (width,)."""
+    if isinstance(schedule, ScheduleBatch):
+        tables, shape = schedule.schedules, schedule.shape
+    elif isinstance(schedule, Schedule):
+        tables, shape = (schedule,), ()
+    else:
+        raise TypeError(f"schedule must be a schedule or a batch of schedules, got {shown(schedule)}")
+    workers = threads_of(threads, VALUES * len(tables) * steps.size)
+    numbers = np.ascontiguousarray(parameters, np.float64)
+    found = np.frombuffer(_core.predicted(name, tables, steps.reshape(-1), numbers, workers), np.float64)
+    found = found.reshape(len(tables), steps.size, width)
+    negative = np.isnan(found).any(axis=(1, 2))
+    if negative.any():
+        raise ValueError(f"schedule must be >= 0 at every step, got {shown(tables[int(negative.argmax())])}")
+    return found.reshape(*shape, *steps.shape, width)
+
+
+def plain(numbers: Floats) -> Any:
+    """An array, or the float of one without axes."""
+    return numbers if numbers.ndim else float(numbers)
+
+
+def scipy_optimize(what: str) -> Any:
+    """The module scipy.optimize, for what needs it."""
+    try:
+        return import_module("scipy.optimize")
+    except ImportError as error:
+        raise ImportError(missing(what, "SciPy", "simulation")) from error
