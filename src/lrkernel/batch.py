@@ -1,18 +1,20 @@
 """batch - many schedules evaluated at once, as one array."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import Number, shown, steps_array
+from ._arguments import Number, missing, shown, steps_array
 from ._core import Rows
 from .buffers import DLPack
 from .schedule import Schedule, blocks_of, buffer_of, plain, range_of, threads_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+    from xarray import DataArray
 
 # What is nested in a value of that name; None where it is a leaf.
 Items = Callable[[str, object], Iterable[object] | None]
@@ -56,6 +58,11 @@ class ScheduleBatch:
 
     _array: npt.NDArray[Any]
     _rows: Rows
+    parameters: Mapping[str, npt.NDArray[Any]]
+    """What ``lrk.sweep`` was given by name, read-only arrays of the shape of the batch; empty where it is not known.
+
+    Labels alone: equality, hash and repr ignore them, indexing keeps them.
+    """
 
     def __init__(self, schedules: object) -> None:
         given = schedules.tolist() if isinstance(schedules, np.ndarray) else schedules
@@ -63,7 +70,7 @@ class ScheduleBatch:
         array = np.empty(shape, object)
         array.reshape(-1)[:] = flat
         array.flags.writeable = False
-        self.__dict__.update(_array=array, _rows=Rows(tuple(flat)))
+        self.__dict__.update(_array=array, _rows=Rows(tuple(flat)), parameters=MappingProxyType({}))
 
     # ---- evaluation ----
 
@@ -172,12 +179,77 @@ class ScheduleBatch:
         """
         return tuple(self._array.reshape(-1).tolist())
 
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """A name for every axis: that of the one parameter that varies along it, and along no other; else ``axis_0``, ...
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.linear, start=[[1.0], [2.0]], stop=0.0, steps=[10, 20, 30]).dims
+        ('start', 'steps')
+        """
+        along = {name: _varies(values) for name, values in self.parameters.items()}
+        found = [[name for name, axes in along.items() if k in axes] for k in range(len(self.shape))]
+        return tuple(
+            column_name(names[0]) if len(names) == 1 and len(along[names[0]]) == 1 else f"axis_{k}" for k, names in enumerate(found)
+        )
+
+    def to_xarray(self, values: npt.ArrayLike, steps: npt.ArrayLike | None = None) -> "DataArray":
+        """What a method of the batch returned, with names: an ``xarray.DataArray`` whose dimensions are ``dims`` and ``step``.
+
+        The parameters that vary are its coordinates, each along its own axes; a parameter called ``step`` or ``value`` is
+        ``schedule_step`` or ``schedule_value`` here.
+
+        Parameters
+        ----------
+        values : array of the shape batch.shape, or batch.shape followed by that of `steps`
+        steps : array of int, optional
+            The steps that were asked for, of one axis: the coordinate of the last dimension.
+
+        Raises
+        ------
+        ImportError
+            Without xarray, which the extra ``xarray`` brings.
+        ValueError
+            For values of another shape.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> batch = lrk.sweep(lrk.linear, start=[[1.0], [2.0]], stop=0.0, steps=[10, 20])
+        >>> found = batch.to_xarray(batch([0, 5]), [0, 5])
+        >>> found.sel(start=2.0, steps=10, step=5).item()
+        1.0
+        """
+        try:
+            import xarray
+        except ImportError as error:
+            raise ImportError(missing("to_xarray", (error.name or "xarray").partition(".")[0], "xarray")) from None
+        array = np.asarray(values)
+        asked = None if steps is None else steps_array(steps)
+        if asked is not None and asked.ndim != 1:
+            raise ValueError(f"steps must have shape (n,), got {asked.shape}")
+        shape = self.shape if asked is None else (*self.shape, asked.size)
+        if array.shape != shape:
+            raise ValueError(f"values must have shape {shape}, got {array.shape}")
+        dims, coords = self.dims, dict[str, Any]()
+        for name, given in self.parameters.items():
+            if axes := _varies(given):
+                along = given[tuple(slice(None) if k in axes else 0 for k in range(given.ndim))]
+                coords[column_name(name)] = [dims[k] for k in axes], _typed(along)
+        if asked is None:
+            return xarray.DataArray(array, coords, dims)
+        return xarray.DataArray(array, {**coords, "step": asked}, (*dims, "step"))
+
     def __len__(self) -> int:
         return len(self._array)
 
     def __getitem__(self, index: Any) -> Any:
         found = self._array[index]
-        return found if isinstance(found, Schedule) else ScheduleBatch(found)
+        if isinstance(found, Schedule):
+            return found
+        return labelled(found, {name: values[index] for name, values in self.parameters.items()})
 
     def __iter__(self) -> Iterator[Any]:
         return (self[k] for k in range(len(self)))
@@ -194,7 +266,7 @@ class ScheduleBatch:
         return f"ScheduleBatch({self._array.tolist()!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ScheduleBatch, (self._array.tolist(),)
+        return labelled, (self._array.tolist(), dict(self.parameters))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} must not be set: a batch is immutable")
@@ -260,7 +332,32 @@ def sweep(builder: Callable[..., Schedule], /, **params: Any) -> ScheduleBatch:
     columns = [np.broadcast_to(axis, shape).ravel().tolist() for axis in axes.values()]
     for k, index in enumerate(np.ndindex(shape)):
         made[index] = _made(builder, dict(zip(axes, (column[k] for column in columns), strict=True)), index)
-    return ScheduleBatch(made)
+    return labelled(made, {name: np.broadcast_to(axis, shape) for name, axis in axes.items() if axis.ndim})
+
+
+def labelled(schedules: object, parameters: Mapping[str, npt.NDArray[Any]]) -> ScheduleBatch:
+    """A batch with its parameters."""
+    batch = ScheduleBatch(schedules)
+    for values in parameters.values():
+        values.flags.writeable = False
+    batch.__dict__["parameters"] = MappingProxyType(dict(parameters))
+    return batch
+
+
+def column_name(parameter: str) -> str:
+    """What a parameter is called beside the steps and the values."""
+    return f"schedule_{parameter}" if parameter in ("step", "value") else parameter
+
+
+def _varies(values: npt.NDArray[Any]) -> tuple[int, ...]:
+    """The axes along which values differ."""
+    return tuple(k for k in range(values.ndim) if (values != values.take([0], k)).any())
+
+
+def _typed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Numbers as numbers and text as text; a mixture stays objects."""
+    kinds = {type(value) for value in values.flat}
+    return np.array(values.tolist()) if kinds <= {int, float} or kinds <= {bool} or kinds <= {str} else values
 
 
 def _made(builder: Callable[..., object], arguments: dict[str, Any], index: tuple[int, ...]) -> Schedule:
