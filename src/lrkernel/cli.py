@@ -4,28 +4,27 @@ The library itself needs NumPy alone; the command line and its tables come with 
 (click and rich), which nothing but `main` imports.
 """
 
+import json
 import locale
 import math
 import os
-import shutil
 import signal
-import stat
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import output, studies
 from . import plot as pictures
 from ._arguments import missing
-from .spec import Spec, load, one_line
+from .spec import Spec, load, one_line, read
 
 if TYPE_CHECKING:
     import click
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
     from .schedule import Phase, Schedule
 
 __all__ = ["main"]
-
-# Steps per block, all that a run of any length keeps: large enough to hide what a call costs, small
-# enough for any machine (8 MiB of float64).
-_BLOCK = 1 << 22
 
 _LAST_STOP = 2**63
 
@@ -139,11 +134,11 @@ def _command() -> "click.Group":
     @command.command()
     @click.argument("spec")
     @click.option("--steps", metavar="N", help="How many steps; else the spec says.")
-    @click.option("--out", metavar="FILE.npy", help="Where the values go; else they are only timed.")
+    @click.option("--out", metavar="FILE", help="Where the values go: .npy, .parquet or .zarr; else they are only timed.")
     @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64")
     @click.option("--threads", metavar="N", type=click.IntRange(1), help="Else picked by size.")
     def evaluate(spec: str, steps: str | None, out: str | None, dtype: str, threads: int | None) -> str:
-        """Evaluate every step of SPEC, in bounded memory, and write them to an .npy file."""
+        """Evaluate every step of SPEC, in bounded memory, and write them to a file."""
         return _evaluate(spec, steps, out, np.dtype(dtype), threads)
 
     @command.command()
@@ -159,6 +154,66 @@ def _command() -> "click.Group":
     def plot(specs: tuple[str, ...], out: str, steps: str | None) -> str:
         """Draw the curves of one or more SPECs into one picture."""
         return _plot(specs, out, steps)
+
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    steps_option = click.option("--steps", metavar="N", help="How many steps; else the spec says.")
+
+    @command.command("sum")
+    @click.argument("spec")
+    @steps_option
+    @click.option("--start", metavar="A", help="The first step; 0 unless told.")
+    @click.option("--power", type=float, default=1.0, metavar="P", help="Of the values; 1 unless told.")
+    @click.option("--decay", type=float, metavar="D", help="Also the discounted sum, and the annealing area.")
+    @click.option("--weight-decay", type=float, metavar="W", help="Also the log of the product of 1 - W lr.")
+    @as_json
+    def sum_(
+        spec: str,
+        steps: str | None,
+        start: str | None,
+        power: float,
+        decay: float | None,
+        weight_decay: float | None,
+        as_json: bool,
+    ) -> str:
+        """Sum the values of SPEC, exactly, in a time that does not grow with the steps."""
+        return _sum(spec, steps, start, (power, decay, weight_decay), as_json)
+
+    @command.command()
+    @click.argument("a")
+    @click.argument("b")
+    @steps_option
+    @click.option("--out", metavar="FILE.png", help="Draw both; or .svg, .pdf, ...")
+    @as_json
+    def compare(a: str, b: str, steps: str | None, out: str | None, as_json: bool) -> str:
+        """Show where the specs A and B differ first and most, and their sums."""
+        return _compare((a, b), steps, out, as_json)
+
+    @command.command()
+    @click.argument("spec")
+    @click.option("--law", metavar="LAW.toml", required=True, help="A fitted loss law.")
+    @steps_option
+    @click.option("--points", type=click.IntRange(1, 100_000), default=11, help="Of the curve; 11 unless told.")
+    @as_json
+    def simulate(spec: str, law: str, steps: str | None, points: int, as_json: bool) -> str:
+        """Predict the loss of a run of SPEC by a law."""
+        return _simulate(spec, law, steps, points, as_json)
+
+    @command.command()
+    @click.argument("spec")
+    @click.option(
+        "--grid",
+        "options",
+        metavar="KEY=A:B:N",
+        multiple=True,
+        required=True,
+        help="N values from A to B of a key of the spec; A:B:N:log, or V,V,...; once per key.",
+    )
+    @click.option("--law", metavar="LAW.toml", help="Also the final loss by a fitted law.")
+    @steps_option
+    @as_json
+    def sweep(spec: str, options: tuple[str, ...], law: str | None, steps: str | None, as_json: bool) -> str:
+        """Vary keys of SPEC: the sum, the last value and the final loss of each schedule."""
+        return _sweep(spec, options, law, steps, as_json)
 
     return command
 
@@ -178,21 +233,27 @@ def _evaluate(path: str, steps: str | None, out: str | None, dtype: np.dtype[Any
     spec = load(path)
     count = _steps(spec, path, steps)
     if out is None:
-        with _progress(count) as advance:
-            run = _fill(spec.schedule, count, dtype, threads, advance)
+        with _progress("evaluating") as told:
+            run = _fill(spec.schedule, count, dtype, threads, lambda _, done: told(done, count))
         wrote = "nothing (no --out)"
     else:
-        target = _target(out, [path], count * dtype.itemsize)
-        with _replacing(target) as (file, check), _progress(count) as advance:
-            _write_header(file, count, dtype)
+        kind = Path(out).suffix.lower()
+        if kind not in output.KINDS:
+            kind = ".npy"
+        target = _target(out, [path], size=count * dtype.itemsize if kind == ".npy" else 0)
+        with (
+            _signals_noted() as check,
+            _progress("evaluating") as told,
+            output.writing(target, kind, spec.schedule, 0, count, dtype, check) as put,
+        ):
 
-            def write(block: NDArray[Any]) -> None:
-                file.write(block.data)
+            def write(block: NDArray[Any], done: int) -> None:
+                put(block)
                 check()
-                advance(block)
+                told(done, count)
 
             run = _fill(spec.schedule, count, dtype, threads, write)
-        wrote = f"{one_line(out)} ({target.stat().st_size:,} bytes, {dtype})"
+        wrote = f"{one_line(out)} ({_size(target):,} bytes, {dtype})"
     facts = {
         "evaluated": f"{pictures.grouped(count)} steps in {run.seconds:.3g} s",
         "speed": f"{run.per_step:.3g} ns/step; memory floor {run.floor:.3g} ns/step (a plain fill)",
@@ -206,42 +267,42 @@ def _fill(
     steps: int,
     dtype: np.dtype[Any],
     threads: int | None,
-    use: Callable[[NDArray[Any]], object],
+    use: Callable[[NDArray[Any], int], object],
 ) -> _Run:
     """Evaluate block by block through one buffer, and time it beside a plain fill of the buffer."""
-    buffer = np.empty(min(steps, _BLOCK), dtype)
+    buffer = np.empty(min(steps, output.BLOCK), dtype)
     floor = math.inf
     for _ in range(5):
         clock = time.perf_counter()
         buffer.fill(1.0)
         floor = min(floor, time.perf_counter() - clock)
     busy = 0.0
-    for start in range(0, steps, _BLOCK):
-        block = buffer[: min(_BLOCK, steps - start)]
+    for start in range(0, steps, len(buffer)):
+        block = buffer[: min(len(buffer), steps - start)]
         clock = time.perf_counter()
         schedule.values(start, start + len(block), out=block, threads=threads)
         busy += time.perf_counter() - clock
-        use(block)
+        use(block, start + len(block))
     return _Run(busy, busy / steps * 1e9, floor / len(buffer) * 1e9)
 
 
-def _write_header(file: IO[bytes], count: int, dtype: np.dtype[Any]) -> None:
-    header = {"descr": dtype.str, "fortran_order": False, "shape": (count,)}
-    np.lib.format.write_array_header_1_0(file, header)
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    return sum(entry.stat().st_size for entry in (path, *path.rglob("*")) if entry.is_file())
 
 
 @contextmanager
-def _progress(steps: int) -> Generator[Callable[[NDArray[Any]], object], None, None]:
-    """A progress bar on a terminal, nothing elsewhere."""
+def _progress(what: str) -> Generator[Callable[[int, int], object], None, None]:
+    """Told (done, total), shows a progress bar on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield len
+        yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("evaluating", total=steps)
-        yield lambda block: progress.advance(task, len(block))
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 # ---- show and plot ----
@@ -266,92 +327,103 @@ def _plot(paths: Sequence[str], out: str, steps: str | None) -> str:
         for spec, path in zip(specs, paths, strict=True)
     ]
     target = _target(out, paths)
-    names = [spec.title or Path(path).stem for spec, path in zip(specs, paths, strict=True)]
+    names = [_name(spec, path) for spec, path in zip(specs, paths, strict=True)]
     schedules = [spec.schedule for spec in specs]
     curves = list(zip(names, schedules, stops, strict=True))
     title = names[0] if len(names) == 1 else None
     image = pictures.picture(curves, target.suffix[1:].lower(), title)
-    with _replacing(target) as (file, _):
-        file.write(image)
+    _write(target, image)
     return f"wrote {one_line(out)} ({len(image):,} bytes)\n"
+
+
+def _write(target: Path, image: bytes) -> None:
+    with _signals_noted() as check, output.replacing(target, check) as file:
+        file.write(image)
 
 
 def _steps(spec: Spec, path: str, told: str | None) -> int:
     """How many steps the run has: told, in the spec, or the schedule's length."""
-    if told is not None:
-        return _whole(told)
-    if spec.steps is not None:
-        return spec.steps
-    if spec.schedule.length is None:
-        raise ValueError(f"{path}: the schedule is open-ended, so it needs --steps N")
-    return max(1, math.ceil(spec.schedule.length))
+    return studies.run_steps(spec, path, None if told is None else _whole("--steps", told, 1))
 
 
-def _whole(text: str) -> int:
+def _name(spec: Spec, path: str) -> str:
+    return spec.title or Path(path).stem
+
+
+def _whole(option: str, text: str, low: int) -> int:
     value: float = math.nan
-    for read in (int, float):
+    for number in (int, float):
         with suppress(ValueError):
-            value = read(text.replace(",", ""))
+            value = number(text.replace(",", ""))
             break
-    if not 1 <= value <= _LAST_STOP or value != int(value):
-        raise ValueError(f"--steps must be a whole number from 1 to 2**63, got {text}")
+    if not low <= value <= _LAST_STOP or value != int(value):
+        raise ValueError(f"{option} must be a whole number from {low} to 2**63, got {text}")
     return int(value)
+
+
+# ---- sum, compare, simulate, sweep ----
+
+
+def _sum(path: str, steps: str | None, start: str | None, of: tuple[float, float | None, float | None], as_json: bool) -> str:
+    spec = load(path)
+    stop = _steps(spec, path, steps)
+    first = 0 if start is None else _whole("--start", start, 0)
+    if not first < stop:
+        raise ValueError(f"--start must be < the number of steps ({stop:,}), got {start}")
+    return _told(studies.summed(_name(spec, path), spec.schedule, first, stop, *of), as_json)
+
+
+def _compare(paths: tuple[str, str], steps: str | None, out: str | None, as_json: bool) -> str:
+    specs = [load(path) for path in paths]
+    ends = [_steps(spec, path, steps) for spec, path in zip(specs, paths, strict=True) if steps or _ends(spec)]
+    count = max(ends) if ends else _steps(specs[0], paths[0], steps)
+    target = None if out is None else _target(out, paths)
+    names = [_name(spec, path) for spec, path in zip(specs, paths, strict=True)]
+    one, other = (spec.schedule for spec in specs)
+    with _signals_noted() as check, _progress("comparing") as told:
+        study = studies.compared(names, (one, other), count, lambda done, total: (check(), told(done, total)))
+    if target is not None and out is not None:
+        curves = [(f"{letter}: {name}", spec.schedule, count) for letter, name, spec in zip("AB", names, specs, strict=True)]
+        image = pictures.picture(curves, target.suffix[1:].lower())
+        _write(target, image)
+        study.facts["wrote"] = f"{one_line(out)} ({len(image):,} bytes)"
+    return _told(study, as_json)
+
+
+def _ends(spec: Spec) -> bool:
+    return spec.steps is not None or spec.schedule.length is not None
+
+
+def _simulate(path: str, law: str, steps: str | None, points: int, as_json: bool) -> str:
+    from .simulation import load_law
+
+    spec, found = load(path), load_law(law)
+    return _told(studies.simulated(_name(spec, path), spec.schedule, _steps(spec, path, steps), found, points), as_json)
+
+
+def _sweep(path: str, options: Sequence[str], law: str | None, steps: str | None, as_json: bool) -> str:
+    axes = studies.grid(options)
+    mapping = read(path)
+    found = None
+    if law is not None:
+        from .simulation import load_law
+
+        found = load_law(law)
+    count = None if steps is None else _whole("--steps", steps, 1)
+    with _signals_noted() as check, _progress("sweeping") as told:
+        study = studies.swept(path, mapping, axes, count, found, lambda done, total: (check(), told(done, total)))
+    return _told(study._replace(title=str(mapping.get("title") or Path(path).stem)), as_json)
 
 
 # ---- the file ----
 
 
-def _target(out: str, specs: Sequence[str], size: int = 0) -> Path:
+def _target(out: str, specs: Sequence[str], kinds: tuple[str, ...] = (), size: int = 0) -> Path:
     """The file that --out means, once it is clear that it may and can be written."""
-    if not out:
-        raise ValueError("--out must name a file, got an empty name")
-    path = Path(os.path.realpath(out))  # where `out` is a link, the file behind it is replaced
-    if path.is_dir() or out.endswith(("/", os.sep)):
-        raise IsADirectoryError(f"--out must name a file, {out} is a folder")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"--out: there is no folder {path.parent}")
-    if path.exists():
-        if not path.is_file():
-            raise ValueError(f"--out must name a regular file, {out} is none")
-        if any(path.samefile(spec) for spec in specs):
-            raise ValueError(f"--out must not be the spec itself, got {out}")
-    for place in (path, path.parent):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise PermissionError(f"--out: {place} cannot be written")
-    disk = shutil.disk_usage(path.parent)
-    if size > disk.free and disk.total:  # some file systems do not tell
-        raise ValueError(f"--out: {out} needs {size:,} bytes, {disk.free:,} are free")
+    path = output.checked("--out", out, kinds, size)
+    if path.exists() and any(path.samefile(spec) for spec in specs):
+        raise ValueError(f"--out must not be the spec itself, got {out}")
     return path
-
-
-@contextmanager
-def _replacing(path: Path) -> Generator[tuple[IO[bytes], Callable[[], None]], None, None]:
-    """A file beside `path` that takes its place at the end, or leaves nothing behind.
-
-    Meanwhile a signal that would end the process only leaves word; the second thing given, called
-    where stopping is safe, acts on it.
-    """
-    mask = os.umask(0)
-    os.umask(mask)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~mask
-    with _signals_noted() as check:
-        name = ""
-        try:
-            handle, name = tempfile.mkstemp(".tmp", ".lrkernel-", path.parent)
-            with os.fdopen(handle, "wb") as file:
-                yield file, check
-                file.flush()
-                os.fsync(handle)
-            os.chmod(name, mode)
-            check()
-            os.replace(name, path)
-        except BaseException as error:
-            if name:
-                with suppress(OSError):
-                    os.unlink(name)
-            if isinstance(error, OSError) and error.errno is not None:
-                raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
-            raise
 
 
 @contextmanager
@@ -415,8 +487,36 @@ def _phases_of_run(schedule: "Schedule", steps: int) -> list[_Phase]:
     return rows
 
 
+def _told(study: studies.Study, as_json: bool) -> str:
+    """A study as text, or as JSON: one line, whatever is not finite as text."""
+    if as_json:
+        return json.dumps(_finite(study.json)) + "\n"
+    return _page(study.title, study.table, study.facts)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _report(spec: Spec, path: str, steps: int, phases: "Sequence[_Phase | Phase]", facts: dict[str, str]) -> str:
     """Title, phase table, sparkline and facts."""
+    if spec.unit != "step":
+        facts = {"unit": one_line(spec.unit), **facts}
+    table = [("phase", "start", "stop", "steps", "first", "last"), *map(_cells, phases)]
+    return _page(spec.title or Path(path).name, table, facts, lambda *size: sparkline(spec.schedule, steps, *size))
+
+
+def _page(
+    title: str,
+    table: Sequence[Sequence[str]],
+    facts: dict[str, str],
+    curve: Callable[[int, bool], list[str]] | None = None,
+) -> str:
+    """Title, table behind its header, curve for a width and an alphabet, and facts."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -424,27 +524,29 @@ def _report(spec: Spec, path: str, steps: int, phases: "Sequence[_Phase | Phase]
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     width = min(console.width, _WIDTH)
     console.width = 2 * _WIDTH  # a number that is cut says something else: sooner a broken line
-    is_unicode = console.encoding.lower().startswith("utf")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("phase", overflow="ellipsis", no_wrap=True, max_width=30)
-    for name in ("start", "stop", "steps", "first", "last"):
-        table.add_column(name, justify="right", no_wrap=True)
-    hidden = len(phases) - _HEAD - _TAIL
-    for index, phase in enumerate(phases):
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for index, name in enumerate(table[0] if table else ()):
+        if index:
+            grid.add_column(one_line(name), justify="right", no_wrap=True)
+        else:
+            grid.add_column(one_line(name), overflow="ellipsis", no_wrap=True, max_width=30)
+    rows = table[1:]
+    hidden = len(rows) - _HEAD - _TAIL
+    for index, row in enumerate(rows):
         if hidden > 1 and index == _HEAD:
-            table.add_row(f"({hidden:,} more)")
+            grid.add_row(f"({hidden:,} more)")
         if hidden <= 1 or not _HEAD <= index < _HEAD + hidden:
-            table.add_row(*_cells(phase))
-    if spec.unit != "step":
-        facts = {"unit": one_line(spec.unit), **facts}
+            grid.add_row(*map(one_line, row))
     with console.capture() as printed:
-        console.print(one_line(spec.title or Path(path).name), style="bold", soft_wrap=True)
+        console.print(one_line(title), style="bold", soft_wrap=True)
         console.print()
-        console.print(table)
-        console.print()
-        for line in sparkline(spec.schedule, steps, width, is_unicode):
-            console.print(line, soft_wrap=True)
-        console.print()
+        if table:
+            console.print(grid)
+            console.print()
+        if curve is not None:
+            for line in curve(width, console.encoding.lower().startswith("utf")):
+                console.print(line, soft_wrap=True)
+            console.print()
         for name, value in facts.items():
             for number, line in enumerate(value.splitlines()):
                 label = (f"{'' if number else name:<{_INDENT}}", "dim")
@@ -459,7 +561,7 @@ def _cells(phase: "_Phase | Phase") -> tuple[str, ...]:
         stop = pictures.grouped(phase.stop)
         steps = pictures.grouped(math.ceil(phase.stop) - math.ceil(phase.start))
     start = pictures.grouped(phase.start)
-    return (one_line(phase.name), start, stop, steps, f"{phase.first:.6g}", f"{phase.last:.6g}")
+    return (phase.name, start, stop, steps, f"{phase.first:.6g}", f"{phase.last:.6g}")
 
 
 def sparkline(schedule: "Schedule", steps: int, width: int = 80, is_unicode: bool = True) -> list[str]:

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 from . import builders, shapes
 from .schedule import Schedule, sequence
 
-__all__ = ["Spec", "load", "one_line", "parse"]
+__all__ = ["Spec", "load", "one_line", "parse", "read"]
 
 _LAST_STOP = 2**63
 _CANONICAL = tuple(shapes.constant(1.0).to_dict())
@@ -89,11 +89,30 @@ def load(path: str | os.PathLike[str]) -> Spec:
     ...     load(path).schedule.values(4)
     array([1.  , 0.75, 0.5 , 0.25])
     """
+    mapping = read(path)
+    try:
+        return parse(mapping)
+    except (ValueError, TypeError) as error:
+        raise _same(error, f"{os.fsdecode(path)}: {error}") from None
+
+
+def read(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """What a file says, before it is made a schedule; as `load`, errors included.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "run.toml")
+    ...     size = path.write_text('shape = "constant"\\nvalue = 1')
+    ...     read(path)
+    {'shape': 'constant', 'value': 1}
+    """
     name = os.fsdecode(path)
     with open(path, "rb") as file:
         data = file.read()
     try:
-        return parse(_read(data, name))
+        return _table(_read(data, name), "")
     except (ValueError, TypeError) as error:
         raise _same(error, f"{name}: {error}") from None
 
