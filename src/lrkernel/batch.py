@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import Number, missing, shown, steps_array
+from ._arguments import LARGEST_STEP, Number, missing, shown, steps_array, whole
 from ._core import Rows
 from .buffers import DLPack
-from .schedule import Schedule, blocks_of, buffer_of, plain, range_of, threads_of
+from .schedule import CONSTANT, Row, Schedule, blocks_of, buffer_of, from_rows, plain, range_of, threads_of
+from .sums import ANNEALING, BEFORE, DISCOUNTED, FROM, TO, WORK
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # What is nested in a value of that name; None where it is a leaf.
 Items = Callable[[str, object], Iterable[object] | None]
+
+ZERO = from_rows(Row(CONSTANT, 0, None, 0.0), length=1)  # refuses no argument that another schedule takes
 
 
 class ScheduleBatch:
@@ -152,6 +155,152 @@ class ScheduleBatch:
         [[0.5], [1.0]]
         """
         return blocks_of(self.values, start, stop, size, self.shape, dtype, out, threads)
+
+    # ---- sums ----
+
+    def sum(self, a: Number, b: Number, power: Number = 1, *, threads: int | None = None) -> npt.NDArray[np.float64]:
+        """The sum of the values from step `a` to before step `b` of every schedule, with the bits of ``Schedule.sum``.
+
+        This and the sums below run on several threads at once, on rows that share nothing, and make no curve.
+
+        Parameters
+        ----------
+        a, b, power
+            As for ``Schedule.sum``.
+        threads : int, optional
+            As for ``values``.
+
+        Returns
+        -------
+        ndarray of the shape of the batch
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``Schedule.sum`` raises, behind the index of the schedule.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.linear, start=[4.0, 8.0], stop=0.0, steps=4).sum(0, 4)
+        array([10., 20.])
+        """
+        return self._over_range("sum", (a, b, power), False, threads)
+
+    def log_shrink(self, a: Number, b: Number, weight_decay: Number, *, threads: int | None = None) -> npt.NDArray[np.float64]:
+        """The logarithm of what decoupled weight decay leaves, as ``Schedule.log_shrink``; else as ``sum``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk, numpy as np
+        >>> np.exp(lrk.sweep(lrk.constant, value=[0.5, 0.75]).log_shrink(0, 2, weight_decay=1.0))
+        array([0.25  , 0.0625])
+        """
+        return self._over_range("log_shrink", (a, b, weight_decay), True, threads)
+
+    def cumulative(self, steps: npt.ArrayLike, inclusive: bool = True, *, threads: int | None = None) -> npt.NDArray[np.float64]:
+        """The sum from step 0 on up to each step, that step included or not, as ``Schedule.cumulative``.
+
+        Parameters
+        ----------
+        steps : int or array of ints
+        inclusive : bool
+        threads : int, optional
+            As for ``values``.
+
+        Returns
+        -------
+        ndarray of shape batch.shape + steps.shape
+
+        Raises
+        ------
+        ValueError, TypeError
+            What the method of ``Schedule`` raises, behind the index of the schedule.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.linear, start=[4.0, 8.0], stop=0.0, steps=4).cumulative([0, 3])
+        array([[ 4., 10.],
+               [ 8., 20.]])
+        """
+        return self._at_steps("cumulative", steps, (inclusive,), TO if inclusive else BEFORE, threads)
+
+    def remaining(self, steps: npt.ArrayLike, *, threads: int | None = None) -> npt.NDArray[np.float64]:
+        """The sum from each step on up to the length, as ``Schedule.remaining``; else as ``cumulative``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.linear, start=[4.0, 8.0], stop=0.0, steps=4).remaining(2)
+        array([3., 6.])
+        """
+        return self._at_steps("remaining", steps, (), FROM, threads)
+
+    def discounted(self, steps: npt.ArrayLike, decay: Number, *, threads: int | None = None) -> npt.NDArray[np.float64]:
+        """The sum up to each step with older values counting less, as ``Schedule.discounted``; else as ``cumulative``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.constant, value=[1.0, 2.0]).discounted(2, decay=0.5)
+        array([1.75, 3.5 ])
+        """
+        return self._at_steps("discounted", steps, (decay,), DISCOUNTED, threads)
+
+    def forward_area(self, steps: npt.ArrayLike, *, threads: int | None = None) -> npt.NDArray[np.float64]:
+        """S1 of the law with annealing, as ``Schedule.forward_area``; else as ``cumulative``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.constant, value=[1.0, 2.0]).forward_area(2)
+        array([3., 6.])
+        """
+        return self._at_steps("forward_area", steps, (), TO, threads)
+
+    def annealing_area(self, steps: npt.ArrayLike, decay: Number, *, threads: int | None = None) -> npt.NDArray[np.float64]:
+        """S2 of the law with annealing, as ``Schedule.annealing_area``; else as ``cumulative``.
+
+        Examples
+        --------
+        >>> import lrkernel as lrk
+        >>> lrk.sweep(lrk.linear, start=[4.0, 8.0], stop=0.0, steps=4).annealing_area(2, decay=0.5)
+        array([2.5, 5. ])
+        """
+        return self._at_steps("annealing_area", steps, (decay,), ANNEALING, threads)
+
+    def _at_steps(self, name: str, steps: object, more: tuple[Any, ...], what: int, threads: int | None) -> npt.NDArray[np.float64]:
+        """The method `name` of every schedule, by the core."""
+        array = steps_array(steps)
+        getattr(ZERO, name)(array.reshape(-1)[:1], *more)  # an argument that any schedule refuses
+        for index, schedule in enumerate(self.schedules if what == FROM else ()):
+            if schedule.length is None:
+                self._one(name, index, (0,))  # says why
+        out = np.empty((self._array.size, array.size))
+        decay = float(more[0]) if what in (DISCOUNTED, ANNEALING) else 0.0
+        workers = threads_of(threads, self._array.size * WORK)
+        self._rows.sums_at(what, decay, np.ascontiguousarray(array.reshape(-1)), out, workers)
+        return out.reshape(self.shape + array.shape)
+
+    def _over_range(self, name: str, arguments: tuple[Any, ...], shrink: bool, threads: int | None) -> npt.NDArray[np.float64]:
+        """The same for a range of steps."""
+        getattr(ZERO, name)(*arguments)
+        out = np.full(self._array.size, np.nan)
+        start, stop, number = whole("a", arguments[0]), whole("b", arguments[1]), float(arguments[2])
+        workers = threads_of(threads, self._array.size * WORK)
+        if stop <= LARGEST_STEP:
+            self._rows.sums_over(shrink, number, start, stop, out, workers)
+        for index in np.flatnonzero(np.isnan(out)).tolist():  # what the core leaves to the schedule, errors among them
+            out[index] = self._one(name, index, arguments)
+        return out.reshape(self.shape)
+
+    def _one(self, name: str, index: int, arguments: tuple[Any, ...]) -> Any:
+        try:
+            return getattr(self._array.reshape(-1)[index], name)(*arguments)
+        except (ValueError, TypeError) as error:
+            where = f" (schedule {[int(k) for k in np.unravel_index(index, self.shape)]})" if self.shape else ""
+            raise type(error)(f"{error}{where}") from None
 
     # ---- the array of schedules ----
 

@@ -375,7 +375,7 @@ def _sum(path: str, steps: str | None, start: str | None, of: tuple[float, float
 
 def _compare(paths: tuple[str, str], steps: str | None, out: str | None, as_json: bool) -> str:
     specs = [load(path) for path in paths]
-    ends = [_steps(spec, path, steps) for spec, path in zip(specs, paths, strict=True) if steps or _ends(spec)]
+    ends = [_steps(spec, path, steps) for spec, path in zip(specs, paths, strict=True) if steps is not None or _ends(spec)]
     count = max(ends) if ends else _steps(specs[0], paths[0], steps)
     target = None if out is None else _target(out, paths)
     names = [_name(spec, path) for spec, path in zip(specs, paths, strict=True)]

@@ -23,7 +23,7 @@ __all__ = ["Study", "compared", "grid", "simulated", "summed", "swept"]
 
 Told = Callable[[int, int], object]
 
-MOST = 10_000_000  # schedules of a sweep
+MOST = 1_000_000  # schedules of a sweep
 ROWS = 512  # of them at a time
 
 
@@ -130,32 +130,41 @@ def grid(options: Sequence[str]) -> dict[str, list[Any]]:
     >>> grid(["peak=1e-4:1e-2:3:log", "decay=100:200:3", "warmup=5%,10", "floor=0:1e-5:2"])
     {'peak': [0.0001, 0.001, 0.01], 'decay': [100, 150, 200], 'warmup': ['5%', 10], 'floor': [0, 1e-05]}
     """
-    found: dict[str, list[Any]] = {}
+    found: dict[str, tuple[int, Callable[[], list[Any]]]] = {}
     for option in options:
         key, equals, text = option.partition("=")
         if not key or not equals or not text:
             raise ValueError(f"--grid must be key=a:b:n, key=a:b:n:log or key=v,v,..., got {option}")
         if key in found:
             raise ValueError(f"--grid {key} is given twice")
-        found[key] = _spaced(option, text.split(":")) if ":" in text else [_value(word) for word in text.split(",")]
-    count = math.prod(map(len, found.values()))
+        found[key] = _spaced(option, text.split(":")) if ":" in text else _listed(text.split(","))
+    count = math.prod(count for count, _ in found.values())
     if count > MOST:
         raise ValueError(f"--grid must ask for {MOST:,} schedules or fewer, got {count:,}")
-    return found
+    return {key: make() for key, (_, make) in found.items()}
 
 
-def _spaced(option: str, words: Sequence[str]) -> list[Any]:
+def _listed(words: list[str]) -> tuple[int, Callable[[], list[Any]]]:
+    return len(words), lambda: [_value(word) for word in words]
+
+
+def _spaced(option: str, words: list[str]) -> tuple[int, Callable[[], list[Any]]]:
+    """How many values, and what makes them."""
     try:
         low, high, count = Fraction(words[0]), Fraction(words[1]), int(words[2])
         is_log = words[3:] == ["log"]
-        if count < 2 or count > MOST or (words[3:] and not is_log) or (is_log and not (low > 0 and high > 0)):
+        if count < 2 or (words[3:] and not is_log) or (is_log and not (low > 0 and high > 0)):
             raise ValueError
     except (ValueError, IndexError, ZeroDivisionError):
         raise ValueError(f"--grid must be key=a:b:n with numbers a, b and n >= 2, positive ones for :log, got {option}") from None
-    if not is_log:  # in rational arithmetic: 0.1:0.2:3 has 0.15 in the middle
-        return [_plain(low + (high - low) * k / (count - 1)) for k in range(count)]
-    inside = (float(low) * float(high / low) ** (k / (count - 1)) for k in range(1, count - 1))
-    return [_plain(low), *(float(f"{value:.15g}") for value in inside), _plain(high)]
+
+    def make() -> list[Any]:
+        if not is_log:  # in rational arithmetic: 0.1:0.2:3 has 0.15 in the middle
+            return [_plain(low + (high - low) * k / (count - 1)) for k in range(count)]
+        inside = (float(low) * float(high / low) ** (k / (count - 1)) for k in range(1, count - 1))
+        return [_plain(low), *(float(f"{value:.15g}") for value in inside), _plain(high)]
+
+    return count, make
 
 
 def _plain(number: Fraction) -> int | float:

@@ -55,7 +55,7 @@ def test_a_slice_of_a_curve_makes_its_own_values() -> None:
 def test_equal_curves_have_one_name() -> None:
     assert to_dask(RUN, 100).name == to_dask(lrk.Schedule.from_bytes(RUN.to_bytes()), range(100)).name
     assert len({to_dask(RUN, 100).name, to_dask(RUN, 101).name, to_dask(RUN * 2, 100).name}) == 3
-    assert apply(SUM, BATCH, 0, 9).name == apply(SUM, lrk.ScheduleBatch(BATCH)[...], 0, 9).name
+    assert apply(SUM, BATCH, 0, 9).name == apply(SUM, BATCH[...], 0, 9).name
     assert len({apply(SUM, BATCH, 0, 9).name, apply(SUM, BATCH, 0, 8).name, apply(SUM, BATCH[1:], 0, 9).name}) == 3
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 import matplotlib.font_manager  # noqa: F401  (tells standard error when it first makes its cache)
 import numpy as np
+import pyarrow.parquet
 import pytest
+import zarr
 
 import lrkernel as lrk
 from lrkernel import cli
@@ -180,6 +182,23 @@ def test_what_evaluate_prints(folder: Path) -> None:
     assert "lr.npy (20,000,128 bytes, float64)" in done.stdout
 
 
+def test_evaluate_writes_parquet_and_zarr(folder: Path) -> None:
+    done = run(folder, "evaluate", "run.toml", "--steps", 3000, "--out", "lr.parquet", "--dtype", "float32")
+    assert (done.returncode, done.stderr) == (0, "")
+    table = pyarrow.parquet.read_table(folder / "lr.parquet")
+    assert table.column_names == ["step", "value"]
+    assert table["step"].to_pylist() == list(range(3000))
+    assert table["value"].to_numpy().tobytes() == RUN.values(3000, dtype="float32").tobytes()
+    for count in (3000, 500):
+        done = run(folder, "evaluate", "run.toml", "--steps", count, "--out", "lr.zarr")
+        assert (done.returncode, done.stderr) == (0, "")
+        found: Any = zarr.open_array(folder / "lr.zarr", mode="r")
+        assert np.array_equal(found[...], RUN.values(count))
+    size = sum(path.stat().st_size for path in (folder / "lr.zarr").rglob("*") if path.is_file())
+    assert f"lr.zarr ({size:,} bytes, float64)" in done.stdout
+    assert names(folder) == ["lr.parquet", "lr.zarr", *SPECS]
+
+
 def test_the_table_of_a_run_is_cut_and_held_at_its_steps(folder: Path) -> None:
     cut = table(run(folder, "evaluate", "run.toml", "--steps", 500).stdout)
     assert cut[1:] == [["warmup", "0", "500", "500", "0", f"{RUN(499):.6g}"]]
@@ -239,6 +258,13 @@ def on_a_terminal(folder: Path, *arguments: object) -> str:
 def test_a_progress_bar_on_a_terminal_only(folder: Path) -> None:
     assert "evaluating" in on_a_terminal(folder, "evaluate", "run.toml", "--steps", 2e7)
     assert run(folder, "evaluate", "run.toml", "--steps", 2e7).stderr == ""
+
+
+def test_a_progress_bar_for_what_takes_long(folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(lrk.cosine_restarts(1e-3, 1000).to_dict()))
+    (folder / "b.json").write_text(json.dumps(lrk.cosine_restarts(1e-3, 1001).to_dict()))
+    assert "comparing" in on_a_terminal(folder, "compare", "a.json", "b.json", "--steps", 5e6)
+    assert "sweeping" in on_a_terminal(folder, "sweep", "run.toml", "--grid", "peak=1e-3:1e-2:1000")
 
 
 # ---- the file takes its place whole or not at all ----
@@ -343,11 +369,14 @@ def until_it_writes(process: subprocess.Popen[Any], folder: Path) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "out"),
+    [(signal.SIGINT, "lr.npy"), (signal.SIGTERM, "lr.parquet"), (signal.SIGTERM, "lr.zarr"), (signal.SIGHUP, "lr.npy")],
+)
+def test_a_signal_leaves_nothing(folder: Path, number: signal.Signals, out: str) -> None:
     attend = f"signal.signal({int(number)}, signal.SIG_DFL)"  # whoever runs the tests may have had it ignored
     process = subprocess.Popen(
-        [*after(attend), "evaluate", "slow.json", "--out", "lr.npy"],
+        [*after(attend), "evaluate", "slow.json", "--out", out],
         cwd=folder,
         env=clean_environment(),
         stdout=subprocess.PIPE,
@@ -593,6 +622,137 @@ def test_plot_checks_every_spec_before_it_writes(folder: Path, refusal: Refusal)
     assert names(folder) == SPECS
 
 
+# ---- sum ----
+
+
+def told(folder: Path, *arguments: object) -> Any:
+    """What a command says as JSON, which is one line."""
+    done = run(folder, *arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    return json.loads(done.stdout, parse_constant=pytest.fail)
+
+
+def test_sum_is_that_of_the_library(folder: Path) -> None:
+    assert told(folder, "sum", "run.toml") == {
+        "start": 0,
+        "stop": 2_500_000,
+        "power": 1.0,
+        "sum": RUN.sum(0, 2_500_000),
+        "mean": RUN.sum(0, 2_500_000) / 2_500_000,
+    }
+    more = ["--steps", "1e6", "--start", 500, "--power", 2, "--decay", 0.999, "--weight-decay", 0.1]
+    assert told(folder, "sum", "run.toml", *more) == {
+        "start": 500,
+        "stop": 1_000_000,
+        "power": 2.0,
+        "sum": RUN.sum(500, 1_000_000, 2),
+        "mean": RUN.sum(500, 1_000_000, 2) / 999_500,
+        "decay": 0.999,
+        "discounted": RUN.discounted(999_999, 0.999),
+        "annealing_area": RUN.annealing_area(999_999, 0.999),
+        "weight_decay": 0.1,
+        "log_shrink": RUN.log_shrink(500, 1_000_000, 0.1),
+    }
+    done = run(folder, "sum", "run.toml", *more)
+    assert done.stdout.splitlines()[0] == "A run"
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    found = facts(done.stdout)
+    assert found["steps"] == "500 .. 1,000,000, 999,500 of them"
+    assert float(found["sum lr^2"]) == RUN.sum(500, 1_000_000, 2)
+    assert float(found["log shrink"].split(",")[0]) == RUN.log_shrink(500, 1_000_000, 0.1)
+
+
+def test_sum_takes_no_time_for_many_steps(folder: Path) -> None:
+    assert told(folder, "sum", "open.toml", "--steps", 2**62)["sum"] == lrk.inverse_sqrt(1.0, 1000).sum(0, 2**62)
+
+
+def test_what_is_not_finite_is_text_in_json(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('shape = "exponential"\nstart = 1\ngamma = 10')
+    assert told(tmp_path, "sum", "a.toml", "--steps", 1000)["sum"] == "inf"
+
+
+# ---- compare ----
+
+WSD = 'title = "WSD"\nshape = "wsd"\npeak = 1e-3\nwarmup = 1000\nstable = 2_000_000\ndecay = 500_000\n'
+
+
+def test_compare_finds_where_two_differ(folder: Path) -> None:
+    (folder / "wsd.toml").write_text(WSD)
+    other = lrk.wsd(1e-3, 1000, 2_000_000, 500_000)
+    gap = np.abs(RUN.values(2_501_000) - other.values(2_501_000))
+    at = int(gap.argmax())
+    found = told(folder, "compare", "run.toml", "wsd.toml")
+    assert found == {
+        "steps": 2_501_000,
+        "equal": False,
+        "first": int(np.flatnonzero(gap)[0]),
+        "largest": {"step": at, "a": RUN(at), "b": other(at), "difference": gap[at]},
+        "sums": {"a": RUN.sum(0, 2_501_000), "b": other.sum(0, 2_501_000)},
+        "fingerprints": {"a": RUN.fingerprint, "b": other.fingerprint},
+    }
+    done = run(folder, "compare", "run.toml", "wsd.toml", "--out", "both.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "both.png").read_bytes().startswith(b"\x89PNG")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    said = facts(done.stdout)
+    assert (said["A"], said["B"]) == ("A run", "WSD")
+    assert said["first"] == f"step {found['first']:,}"
+    assert said["largest"].startswith(f"{gap[at]!r} at step {at:,}")
+    assert said["wrote"].startswith("both.png (")
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:7]] == ["A", "step", "step", "sum", "last"]
+
+
+def test_compare_of_equal_specs(folder: Path) -> None:
+    (folder / "same.json").write_text(json.dumps(RUN.to_dict()))
+    found = told(folder, "compare", "run.toml", "same.json", "--steps", 2**63)
+    assert (found["equal"], found["first"], found["largest"]["step"]) == (True, None, None)
+    assert facts(run(folder, "compare", "run.toml", "same.json").stdout)["difference"] == "none"
+    (folder / "cut.toml").write_text(SPEC + "apply = [{ cut = 1_000_000 }]")
+    text = run(folder, "compare", "run.toml", "cut.toml", "--steps", 900).stdout
+    assert facts(text)["difference"] == "none in these steps"
+
+
+def test_compare_takes_the_longer_run(folder: Path) -> None:
+    assert told(folder, "compare", "open.toml", "run.toml")["steps"] == 2_500_000
+    (folder / "short.toml").write_text(WSD)
+    assert told(folder, "compare", "short.toml", "run.toml", "--steps", 70)["steps"] == 70
+
+
+# ---- sweep ----
+
+
+def test_sweep_measures_every_point(folder: Path) -> None:
+    (folder / "wsd.toml").write_text(WSD)
+    found = told(folder, "sweep", "wsd.toml", "--grid", "peak=1e-4:1e-2:3:log", "--grid", "decay=100000,500000")
+    assert found["grid"] == {"peak": [1e-4, 1e-3, 1e-2], "decay": [100_000, 500_000]}
+    assert found["points"] == [[p, d] for p in (1e-4, 1e-3, 1e-2) for d in (100_000, 500_000)]
+    for k, (peak, decay) in enumerate(found["points"]):
+        schedule = lrk.wsd(peak, 1000, 2_000_000, decay)
+        assert found["sum"][k] == schedule.sum(0, 2_001_000 + decay)
+        assert found["last"][k] == schedule(2_001_000 + decay - 1)
+    done = run(folder, "sweep", "wsd.toml", "--grid", "peak=0.1:0.2:3", "--steps", 9)
+    assert [line.split() for line in done.stdout.splitlines()[2:6]] == [
+        ["peak", "sum", "last"],
+        *([f"{p:g}", f"{lrk.wsd(p, 1000, 2e6, 5e5).sum(0, 9):.6g}", f"{p * 8 / 1000:g}"] for p in (0.1, 0.15, 0.2)),
+    ]
+
+
+def test_sweep_of_parts_by_their_paths(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        "sequence = [{ shape = 'linear', start = 0, stop = 1, steps = 4 }, { shape = 'constant', value = 1 }]\n"
+        "apply = [{ scale = 1 }]\nsteps = 10"
+    )
+    found = told(tmp_path, "sweep", "a.toml", "--grid", "sequence[0].steps=2,4", "--grid", "apply[0].scale=1,2")
+    assert found["sum"] == [8.5, 17.0, 7.5, 15.0]
+
+
+def test_a_long_sweep_is_told_by_the_first_and_the_last(folder: Path) -> None:
+    rows = run(folder, "sweep", "run.toml", "--grid", "peak=0.001:1:1000").stdout.splitlines()[2:]
+    assert rows[15].strip() == "(982 more)"
+    assert rows[19].split()[0] == "1"
+
+
 # ---- bad input ----
 
 
@@ -613,11 +773,19 @@ def test_plot_checks_every_spec_before_it_writes(folder: Path, refusal: Refusal)
         ("a = " + "[" * 10_000, "nested too deeply"),
     ],
 )
-@pytest.mark.parametrize("command", ["evaluate", "show", "plot"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate bad.toml --out out.png",
+        "show bad.toml",
+        "plot bad.toml --out out.png",
+        "sum bad.toml",
+        "compare run.toml bad.toml",
+    ],
+)
 def test_a_bad_spec_is_one_line(folder: Path, refusal: Refusal, command: str, text: str, rule: str) -> None:
     (folder / "bad.toml").write_text(text)
-    more = [] if command == "show" else ["--out", "out.png"]
-    line = refusal(command, "bad.toml", *more)
+    line = refusal(*command.split())
     assert line.startswith("bad.toml: ")
     assert rule in line
     assert names(folder) == ["bad.toml", *SPECS]
@@ -643,6 +811,34 @@ def test_a_bad_spec_is_one_line(folder: Path, refusal: Refusal, command: str, te
         (["show", "."], ".: Is a directory"),
         (["show", "x" * 300], "File name too long"),
         (["evaluate", "open.toml"], "open.toml: the schedule is open-ended, so it needs --steps N"),
+        (["sum", "open.toml"], "open.toml: the schedule is open-ended, so it needs --steps N"),
+        (["sum", "run.toml", "--start", "9", "--steps", "9"], "--start must be < the number of steps (9), got 9"),
+        (["sum", "run.toml", "--start", "-1"], "--start must be a whole number from 0 to 2**63, got -1"),
+        (["sum", "run.toml", "--power", "0"], "power must be > 0, got 0"),
+        (["sum", "run.toml", "--decay", "1"], "decay must be > 0 and < 1, got 1.0"),
+        (["sum", "run.toml", "--weight-decay", "1e9"], "weight_decay must keep 1 - weight_decay lr > 0"),
+        (["compare", "run.toml"], "Missing argument 'B'"),
+        (["compare", "open.toml", "open.toml"], "open.toml: the schedule is open-ended, so it needs --steps N"),
+        (["compare", "run.toml", "open.toml", "--out", "a.xyz"], "a picture must be one of "),
+        (["sweep", "run.toml"], "Missing option '--grid'"),
+        (["sweep", "run.toml", "--grid", "peek=1:2:3"], 'run.toml with peek = 1: peek: unknown key, did you mean "peak"?'),
+        (["sweep", "run.toml", "--grid", "peak[0]=1:2:3"], "--grid peak[0]: the spec has no such key"),
+        (["sweep", "run.toml", "--grid", "a[0].b=1:2:3"], "--grid a[0].b: the spec has no such key"),
+        (["sweep", "run.toml", "--grid", "[=1:2:3"], "--grid [ must be a key of the spec, such as peak or sequence[1].stop"),
+        (["sweep", "run.toml", "--grid", "peak=1:2"], "--grid must be key=a:b:n with numbers a, b and n >= 2"),
+        (["sweep", "run.toml", "--grid", "peak=1:2:1"], "--grid must be key=a:b:n with numbers a, b and n >= 2"),
+        (["sweep", "run.toml", "--grid", "peak=0:2:3:log"], "positive ones for :log, got peak=0:2:3:log"),
+        (["sweep", "run.toml", "--grid", "peak=1:2:3:lin"], "positive ones for :log, got peak=1:2:3:lin"),
+        (["sweep", "run.toml", "--grid", "peak"], "--grid must be key=a:b:n, key=a:b:n:log or key=v,v,..., got peak"),
+        (["sweep", "run.toml", "--grid", "peak=1,2", "--grid", "peak=3"], "--grid peak is given twice"),
+        (
+            ["sweep", "run.toml", "--grid", "peak=1:2:9999999", "--grid", "floor=0,1"],
+            "--grid must ask for 1,000,000 schedules or fewer, got 19,999,998",
+        ),
+        (["sweep", "run.toml", "--grid", "warmup=1000,-5"], "run.toml with warmup = -5: warmup must be >= 0, got -5"),
+        (["sweep", "open.toml", "--grid", "start=1,2"], "open.toml: the schedule is open-ended, so it needs --steps N"),
+        (["simulate", "run.toml"], "Missing option '--law'"),
+        (["simulate", "run.toml", "--law", "absent.toml"], "absent.toml: No such file or directory"),
     ],
 )
 def test_a_bad_command_line_is_one_line(folder: Path, refusal: Refusal, arguments: list[str], rule: str) -> None:
@@ -650,9 +846,10 @@ def test_a_bad_command_line_is_one_line(folder: Path, refusal: Refusal, argument
     assert names(folder) == SPECS
 
 
+@pytest.mark.parametrize("command", ["evaluate run.toml --out lr.npy", "sum run.toml", "compare run.toml open.toml"])
 @pytest.mark.parametrize("steps", ["0", "-5", "3.5", "nan", "inf", "x", "", str(2**63 + 1), "1e30", "9" * 5000, "True"])
-def test_a_bad_number_of_steps_is_one_line(folder: Path, refusal: Refusal, steps: str) -> None:
-    line = refusal("evaluate", "run.toml", "--steps", steps, "--out", "lr.npy")
+def test_a_bad_number_of_steps_is_one_line(folder: Path, refusal: Refusal, steps: str, command: str) -> None:
+    line = refusal(*command.split(), "--steps", steps)
     assert line.startswith("--steps must be a whole number from 1 to 2**63, got ")
     assert names(folder) == SPECS
 
@@ -703,6 +900,10 @@ def test_help_and_version(folder: Path) -> None:
         ["evaluate", "--help"],
         ["show", "-h"],
         ["plot", "-h"],
+        ["sum", "-h"],
+        ["compare", "-h"],
+        ["simulate", "-h"],
+        ["sweep", "-h"],
     ):
         done = run(folder, *arguments)
         assert (done.returncode, done.stderr) == (0, "")
