@@ -501,28 +501,39 @@ assert (LRK_SUM_TO, LRK_SUM_BEFORE, LRK_SUM_FROM, LRK_SUM_DISCOUNTED, LRK_SUM_AN
 cdef const lrk_chart *_chart(Table self) except NULL:
     """The sums up to each panel, made when they are first asked for; of two threads that make them one keeps them."""
     cdef lrk_chart *chart = <lrk_chart *> LRK_ACQUIRE(self.chart)
+    cdef lrk_table table = _table(self)
+    cdef int64_t values = 0 if self.values is None else len(self.values)
+    if chart == NULL:
+        with nogil:
+            chart = _new_chart(&table, values)
+        if chart == NULL:
+            raise MemoryError
+        if not lrk_keep(&self.chart, chart):
+            free(chart)
+            chart = <lrk_chart *> LRK_ACQUIRE(self.chart)
+    return chart
+
+
+cdef lrk_chart *_new_chart(const lrk_table *table, int64_t values) noexcept nogil:
+    """The chart of a table whose arrays have so many values; NULL where there is no memory."""
+    cdef lrk_chart *chart = NULL
     cdef double *tree
     cdef lrk_mark *marks
-    cdef int64_t values = 0 if self.values is None else len(self.values)
     cdef int64_t count, branches = lrk_tree_room(values), room = 64
     while chart == NULL:
         chart = <lrk_chart *> calloc(1, sizeof(lrk_chart) + room * sizeof(lrk_mark) + branches * sizeof(double))
         if chart == NULL:
-            raise MemoryError
+            return NULL
         marks = <lrk_mark *> (chart + 1)
         tree = <double *> (marks + room)
-        chart.table = _table(self)
-        with nogil:
-            if values:
-                lrk_tree_make(&chart.tree, chart.table.values, values, tree)
-            count = lrk_chart_make(chart, marks, room)
+        chart.table = table[0]
+        if values:
+            lrk_tree_make(&chart.tree, table.values, values, tree)
+        count = lrk_chart_make(chart, marks, room)
         if count > room:
             room = count
             free(chart)
             chart = NULL
-        elif not lrk_keep(&self.chart, chart):
-            free(chart)
-            chart = <lrk_chart *> LRK_ACQUIRE(self.chart)
     return chart
 
 
@@ -886,6 +897,68 @@ def broken_rule(bytes data not None):
 
 # ---- many tables ----
 
+cdef extern from "sums.h" nogil:
+    void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out)
+
+cdef extern from "pool.h" nogil:
+    ctypedef void lrk_work(const void *job, int64_t piece) noexcept
+    void lrk_share(lrk_work *work, const void *job, int64_t pieces, int threads)
+
+cdef enum:
+    POWER = -2  # of values, over a range; what else is summed is one of SUMS
+    SHRINK = -1
+
+cdef struct RowSums:
+    const lrk_table *table
+    const int64_t *values  # in the arrays of each table
+    const int64_t *first  # as in lrk_batch
+    const int64_t *rows
+    int what
+    double number  # power, weight decay or decay
+    int64_t start
+    int64_t stop
+    const int64_t *steps
+    int64_t count
+    double *out
+    bint *lacked_memory
+
+
+cdef void _sum_row(const void *shared, int64_t k) noexcept nogil:
+    """The sums of one table for all of its rows."""
+    cdef const RowSums *job = <const RowSums *> shared
+    cdef const lrk_table *table = job.table + k
+    cdef double *out = job.out + job.rows[job.first[k]] * job.count
+    cdef double low, high
+    cdef int64_t j
+    cdef lrk_chart *chart
+    cdef lrk_chart bare
+    if job.what == SHRINK:
+        out[0] = 0.0
+        if job.start < job.stop and job.number != 0.0:
+            lrk_extremes(table, job.start, job.stop, &low, &high)
+            out[0] = NAN
+            if 1.0 - job.number * (high if job.number > 0.0 else low) > 0.0:
+                out[0] = lrk_log_shrink(table, job.start, job.stop, job.number)
+    elif job.what == POWER and not job.values[k]:
+        out[0] = lrk_sum_with(table, NULL, job.start, job.stop, job.number)
+    elif job.what > LRK_SUM_FROM:  # of the table alone
+        memset(&bare, 0, sizeof(bare))
+        bare.table = table[0]
+        lrk_sums_at(&bare, job.what, job.number, job.steps, job.count, out)
+    else:
+        chart = _new_chart(table, job.values[k])
+        if chart == NULL:
+            job.lacked_memory[0] = True
+            return
+        if job.what == POWER:
+            out[0] = lrk_sum_with(table, &chart.tree, job.start, job.stop, job.number)
+        else:
+            lrk_sums_at(chart, job.what, job.number, job.steps, job.count, out)
+        free(chart)
+    for j in range(job.first[k] + 1, job.first[k + 1]):
+        memcpy(job.out + job.rows[j] * job.count, out, job.count * sizeof(double))
+
+
 cdef class Rows:
     """The tables of the rows of a matrix; equal ones are evaluated once and copied. ``ScheduleBatch`` is the public face."""
 
@@ -894,6 +967,7 @@ cdef class Rows:
     cdef int64_t table_count
     cdef int64_t *first  # as in lrk_batch, the rows behind it
     cdef int64_t *rows
+    cdef int64_t *values  # how many the arrays of a table have
 
     def __cinit__(self, tuple tables):
         cdef Py_ssize_t row, k = 0
@@ -901,12 +975,14 @@ cdef class Rows:
         found = _by_value(tables)
         self.table_count = len(found)
         self.table = <lrk_table *> calloc(len(found) + 1, sizeof(lrk_table))
-        self.first = <int64_t *> calloc(len(found) + 1 + len(tables), sizeof(int64_t))
+        self.first = <int64_t *> calloc(2 * len(found) + 1 + len(tables), sizeof(int64_t))
         if self.table == NULL or self.first == NULL:
             raise MemoryError
         self.rows = self.first + len(found) + 1
+        self.values = self.rows + len(tables)
         for same in found:
             self.table[k] = _table(tables[same[0]])
+            self.values[k] = 0 if (<Table> tables[same[0]]).values is None else len((<Table> tables[same[0]]).values)
             self.first[k + 1] = self.first[k]
             for row in same:
                 self.rows[self.first[k + 1]] = row
@@ -954,6 +1030,46 @@ cdef class Rows:
             batch.order = &order
             batch.negative = &negative
             _gather_batch(&batch, threads)
+
+    def sums_at(self, int what, double decay, const int64_t[::1] steps, double[:, ::1] out, int threads):
+        """Write a sum of SUMS for each step of every table, as its own ``_sums_at``."""
+        cdef RowSums job
+        self.check(out.shape[0])
+        if out.shape[1] != steps.shape[0]:
+            raise ValueError(f"out must have {steps.shape[0]} columns, got {out.shape[1]}")
+        if out.shape[0] and out.shape[1]:
+            job.what = what
+            job.number = decay
+            job.steps = &steps[0]
+            job.count = steps.shape[0]
+            job.out = &out[0, 0]
+            self.share(&job, threads)
+
+    def sums_over(self, bint shrink, double number, int64_t start, int64_t stop, double[::1] out, int threads):
+        """Write the sum of the values to a power, or what a weight decay leaves; NaN where that is no number."""
+        cdef RowSums job
+        self.check(out.shape[0])
+        if out.shape[0]:
+            job.what = SHRINK if shrink else POWER
+            job.number = number
+            job.start = start
+            job.stop = stop
+            job.count = 1
+            job.out = &out[0]
+            self.share(&job, threads)
+
+    cdef int share(self, RowSums *job, int threads) except -1:
+        cdef bint lacked_memory = False
+        job.table = self.table
+        job.values = self.values
+        job.first = self.first
+        job.rows = self.rows
+        job.lacked_memory = &lacked_memory
+        with nogil:
+            lrk_share(_sum_row, job, self.table_count, threads)
+        if lacked_memory:
+            raise MemoryError
+        return 0
 
     cdef int check(self, Py_ssize_t rows) except -1:
         if rows != len(self.tables):

@@ -65,9 +65,9 @@ def compare(one: Schedule, other: Schedule, steps: Number, *, progress: Callable
     --------
     >>> import lrkernel as lrk
     >>> from lrkernel.compare import compare
-    >>> found = compare(lrk.linear(1.0, 0.0, 8), lrk.cosine(1.0, 0.0, 8), 9)
+    >>> found = compare(lrk.linear(1.0, 0.0, 8), lrk.linear(1.0, 0.0, 4), 9)
     >>> found.first, found.at, found.values
-    (1, 2, (0.75, 0.8535533905932737))
+    (1, 4, (0.5, 0.0))
     """
     for name, schedule in (("one", one), ("other", other)):
         if not isinstance(schedule, Schedule):

@@ -204,6 +204,152 @@ def test_a_slice_of_nothing() -> None:
         BATCH[3:]
 
 
+# ---- sums ----
+
+MIXED = lrk.ScheduleBatch(
+    [
+        [lrk.linear(1.0, 0.0, 9), lrk.from_values(np.linspace(1.0, 2.0, 500)), lrk.cosine(1.0, 0.0, 10_000)],
+        [lrk.cosine_restarts(1.0, 50), lrk.linear(1.0, 0.0, 9).named("x"), lrk.wsd(0.1, 5, 100, 50).repeat(3)],
+    ]
+)
+FINITE = lrk.sweep(lrk.wsd, peak=[0.1, 0.2, 0.1], warmup=10, stable=[[20], [30], [40], [20]], decay=15)
+
+
+@pytest.mark.parametrize("threads", [None, 1, 3])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("sum", (3, 60)),
+        ("sum", (0, 777, 2)),
+        ("sum", (0, 777, 2.5)),
+        ("sum", (5, 5)),
+        ("sum", (2**62, 2**63)),
+        ("log_shrink", (0, 40, 0.1)),
+        ("log_shrink", (0, 40, -0.1)),
+        ("log_shrink", (7, 2**63, 0.1)),
+        ("log_shrink", (7, 2**63, 0)),
+        ("cumulative", ([5, 7, 60, 900, 0],)),
+        ("cumulative", ([[5, 2**63 - 1]], False)),
+        ("cumulative", ([],)),
+        ("discounted", ([5, 60], 0.99)),
+        ("forward_area", (5,)),
+        ("annealing_area", (np.arange(60).reshape(2, 30), 0.9)),
+    ],
+)
+def test_sums_are_those_of_the_schedules(name: str, arguments: tuple[Any, ...], threads: int | None) -> None:
+    for batch in (MIXED, FINITE, lrk.ScheduleBatch(DOWN)):
+        found = getattr(batch, name)(*arguments, threads=threads)
+        wanted = np.array([getattr(schedule, name)(*arguments) for schedule in batch.schedules])
+        assert found.dtype == np.float64
+        assert found.shape == batch.shape + wanted.shape[1:]
+        assert found.tobytes() == wanted.tobytes()
+
+
+def test_remaining() -> None:
+    assert lrk.ScheduleBatch([DOWN, UP]).remaining([0, 2, 9]).tolist() == [[2.5, 0.75, 0.0], [1.5, 1.25, 0.0]]
+    assert FINITE.remaining(3).tolist() == [[s.remaining(3) for s in row] for row in FINITE]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "rule"),
+    [
+        (lambda: MIXED.sum(5, 3), ValueError, "^a must be <= b, got 5 > 3$"),
+        (lambda: MIXED.sum(0, 3, 0), ValueError, "^power must be > 0, got 0$"),
+        (lambda: MIXED.sum(0, 2**63 + 1), ValueError, r"^b must be <= 2\^63, got "),
+        (lambda: MIXED.sum(0, 3, threads=0), ValueError, "^threads must be >= 1, got 0$"),
+        (lambda: lrk.ScheduleBatch([UP, -UP]).sum(0, 3, 0.5), ValueError, r"^power must be whole where .* \(schedule \[1\]\)$"),
+        (lambda: FINITE.log_shrink(0, 30, 6.0), ValueError, r"^weight_decay must keep .* got 6.0 \(schedule \[0, 1\]\)$"),
+        (lambda: FINITE.log_shrink(0, 2**63, 6.0), ValueError, r"^weight_decay must keep .* got 6.0 \(schedule \[0, 1\]\)$"),
+        (lambda: MIXED.cumulative(-1), ValueError, "^step must be >= 0, got -1$"),
+        (lambda: MIXED.cumulative(1, inclusive=2), TypeError, "^inclusive must be a bool, got 2$"),  # type: ignore[arg-type]
+        (lambda: MIXED.discounted(1, 1.0), ValueError, "^decay must be > 0 and < 1, got 1.0$"),
+        (lambda: MIXED.annealing_area(1, 0.0), ValueError, "^decay must be > 0 and < 1, got 0.0$"),
+        (lambda: MIXED.remaining(1), ValueError, r"^remaining needs a schedule with a length, .* \(schedule \[1, 0\]\)$"),
+    ],
+)
+def test_sums_that_are_refused(call: Callable[[], Any], error: type[Exception], rule: str) -> None:
+    with pytest.raises(error, match=rule):
+        call()
+
+
+def test_sums_of_many_schedules_keep_nothing() -> None:
+    many = lrk.sweep(lrk.wsd, peak=np.linspace(0.1, 1.0, 300), warmup=10**6, stable=10**9, decay=10**8)
+    many.cumulative(10**9)
+    assert many[7].cumulative(10**9) == many.cumulative(10**9)[7]
+
+
+# ---- names ----
+
+NAMED = lrk.sweep(lrk.wsd, peak=[0.1, 0.2], warmup=10, stable=[[20], [30], [40]], decay=[[1], [2], [3]])
+
+
+def test_a_sweep_knows_its_parameters() -> None:
+    batch = lrk.sweep(lrk.wsd, peak=[0.1, 0.2], warmup=10, stable=[[20], [30], [40]], decay=15)
+    assert {name: values.tolist() for name, values in batch.parameters.items()} == {
+        "peak": [[0.1, 0.2], [0.1, 0.2], [0.1, 0.2]],
+        "stable": [[20, 20], [30, 30], [40, 40]],
+    }
+    assert batch.dims == ("stable", "peak")
+    assert NAMED.dims == ("axis_0", "peak")  # two parameters along the first
+    assert batch[1:].dims == ("stable", "peak")
+    assert batch[0].dims == ("peak",)
+    assert batch[0].parameters["stable"].tolist() == [20, 20]
+    assert batch[:, 0].dims == ("stable",)
+    assert batch[:, ::-1].parameters["peak"].tolist()[0] == [0.2, 0.1]
+    assert batch.shape == (3, 2)
+    assert pickle.loads(pickle.dumps(batch)).dims == batch.dims
+    assert lrk.sweep(lrk.constant, value=[1.0, 2.0]).dims == ("schedule_value",)
+    assert lrk.sweep(lrk.constant, value=[1.0]).dims == ("axis_0",)
+    assert lrk.sweep(lrk.constant, value=1.0).dims == ()
+    assert lrk.ScheduleBatch(batch).parameters == {}
+    assert lrk.ScheduleBatch(batch).dims == ("axis_0", "axis_1")
+    assert lrk.ScheduleBatch(batch) == batch
+    steps = lrk.sweep(lrk.multistep, start=0.1, milestones=[(30, 60), (45,)], gamma=0.1)
+    assert steps.dims == ("milestones",)
+    assert pickle.loads(pickle.dumps(steps)).parameters["milestones"].tolist() == [(30, 60), (45,)]
+
+
+def test_parameters_do_not_change() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        NAMED.parameters["peak"][0, 0] = 3.0
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        NAMED.parameters["peak"] = np.zeros(2)  # type: ignore[index]
+
+
+def test_xarray_names_axes_and_steps() -> None:
+    batch = lrk.sweep(lrk.linear, start=[[1.0], [2.0]], stop=0.0, steps=[10, 20, 30])
+    found = batch.to_xarray(batch([0, 5]), [0, 5])
+    assert found.dims == ("start", "steps", "step")
+    assert found.sel(start=2.0, steps=20, step=5).item() == 1.5
+    assert found["steps"].dtype == np.int64
+    sums = batch.to_xarray(batch.sum(0, 10))
+    assert sums.dims == ("start", "steps")
+    assert sums.idxmax("steps").values.tolist() == [30, 30]
+    both = NAMED.to_xarray(NAMED(5))
+    assert both.dims == ("axis_0", "peak")
+    assert both["stable"].dims == both["decay"].dims == ("axis_0",)
+    assert both["stable"].values.tolist() == [20, 30, 40]
+    mixed = lrk.sweep(lrk.wsd, peak=0.1, warmup=10, stable=[None, 20], decay=5, decay_shape=["linear", "1-sqrt"])
+    assert mixed.to_xarray(mixed(0))["stable"].values.tolist() == [None, 20]
+    assert mixed.to_xarray(mixed(0))["decay_shape"].dtype.kind == "U"
+    assert lrk.ScheduleBatch([DOWN, UP]).to_xarray([1.0, 2.0]).dims == ("axis_0",)
+
+
+def test_values_that_xarray_does_not_get() -> None:
+    with pytest.raises(ValueError, match=r"values must have shape \(3, 2\), got \(2,\)"):
+        NAMED.to_xarray([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"values must have shape \(3, 2, 1\), got \(3, 2\)"):
+        NAMED.to_xarray(NAMED(0), [0])
+    with pytest.raises(ValueError, match=r"steps must have shape \(n,\), got \(\)"):
+        NAMED.to_xarray(NAMED(0), 0)
+
+
+def test_a_missing_xarray_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(ImportError, match=r'to_xarray needs xarray: pip install "lrkernel\[xarray\]"'):
+        NAMED.to_xarray(NAMED(0))
+
+
 # ---- sweep ----
 
 

@@ -50,6 +50,7 @@ LAYERS = [
     {"simulation.fitting", "simulation.search"},
     {"simulation.__init__"},
     {"plot", "spec", "jit", *(name for name in MODULES if name.startswith("integrations."))},
+    {"studies"},
     {"cli"},
     {"__main__"},
 ]

@@ -129,7 +129,7 @@ def apply(function: Callable[..., Any], batch: ScheduleBatch, /, *args: Any, chu
     from dask.base import tokenize
 
     call = _Call(function, args, kwargs, None)
-    first = call(batch[(slice(1),) * len(batch.shape)])
+    first = call(batch[(..., *(slice(1) for _ in batch.shape))])
     own = first.shape[len(batch.shape) :]
     limits: dict[str, Any] = {"limit": 8 * CHUNK, "dtype": np.float64} if chunks is None else {}
     cuts = array.core.normalize_chunks("auto" if chunks is None else chunks, batch.shape, **limits)
@@ -138,7 +138,7 @@ def apply(function: Callable[..., Any], batch: ScheduleBatch, /, *args: Any, chu
     graph: dict[Any, Any] = {}
     for where in product(*(range(len(cut)) for cut in cuts)):
         part = tuple(slice(sum(cut[:k]), sum(cut[: k + 1])) for cut, k in zip(cuts, where, strict=True))
-        graph[(name, *where, *(0,) * len(own))] = (call, batch[part])
+        graph[(name, *where, *(0,) * len(own))] = (call, batch[(..., *part)])
     lazy: Array = array.Array(graph, name, (*cuts, *((n,) for n in own)), dtype=first.dtype)
     return lazy
 
