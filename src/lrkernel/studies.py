@@ -85,7 +85,7 @@ def compared(names: Sequence[str], pair: "tuple[Schedule, Schedule]", steps: int
         at = cast("int", found.at)
         facts["first"] = f"step {found.first:,}"
         facts["largest"] = f"{_number(found.largest)} at step {at:,}{_percent(*found.values)}"
-    rows = [("", "A", "B", "B - A")]
+    rows: list[tuple[str, ...]] = [("", "A", "B", "B - A")]
     if found.first is not None:
         rows.append(_row(f"step {found.first:,}", one(found.first), other(found.first)))
         rows.append(_row(f"step {found.at:,}", *found.values))
@@ -182,7 +182,8 @@ def swept(path: str, mapping: Mapping[str, Any], axes: dict[str, list[Any]], ste
     """The sum, the last value and, by a law, the final loss of a spec at every point of a grid."""
     names, count = list(axes), math.prod(map(len, axes.values()))
     measures = ["sum", "last", *(["loss"] if law is not None else [])]
-    points, columns = product(*axes.values()), {name: [] for name in measures}
+    points = product(*axes.values())
+    columns: dict[str, list[float]] = {name: [] for name in measures}
     rows: list[tuple[Any, ...]] = []
     while chunk := list(islice(points, ROWS)):
         specs = [_at_point(path, mapping, dict(zip(names, point, strict=True))) for point in chunk]

@@ -21,7 +21,7 @@ SUM = lrk.ScheduleBatch.sum
 
 
 def same(one: Any, other: Any) -> bool:
-    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
+    return bool(one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes())
 
 
 # ---- curves ----
@@ -141,16 +141,16 @@ def test_a_killed_worker_is_survived(client: Client) -> None:
 @pytest.mark.parametrize(
     ("call", "error", "rule"),
     [
-        (lambda: to_dask(0.1, 5), TypeError, "schedule must be a schedule or a batch, got 0.1"),
+        (lambda: to_dask(0.1, 5), TypeError, "schedule must be a schedule or a batch, got 0.1"),  # type: ignore[arg-type]
         (lambda: to_dask(RUN, -1), ValueError, "steps must be >= 0, got -1"),
-        (lambda: to_dask(RUN, 2.5), ValueError, "steps must be a whole number, got 2.5"),
+        (lambda: to_dask(RUN, 2.5), ValueError, "steps must be a whole number, got 2.5"),  # type: ignore[arg-type]
         (lambda: to_dask(RUN, range(-1, 5)), ValueError, "start must keep every step >= 0, got -1"),
         (lambda: to_dask(RUN, range(5, -2, -1)), ValueError, "must keep every step >= 0, got -1"),
         (lambda: to_dask(RUN, range(2**63 + 1)), ValueError, r"must keep every step < 2\^63"),
         (lambda: to_dask(RUN, 5, dtype="int64"), ValueError, "dtype must be float64 or float32, got int64"),
         (lambda: to_dask(RUN, 5, chunks=((3, 3),)), ValueError, "Chunks do not add up to shape"),
-        (lambda: apply("sum", BATCH), TypeError, "function must be callable, got 'sum'"),
-        (lambda: apply(SUM, RUN, 0, 5), TypeError, "batch must be a batch, got "),
+        (lambda: apply("sum", BATCH), TypeError, "function must be callable, got 'sum'"),  # type: ignore[arg-type]
+        (lambda: apply(SUM, RUN, 0, 5), TypeError, "batch must be a batch, got "),  # type: ignore[arg-type]
         (lambda: apply(SUM, BATCH, 5, 0), ValueError, "a must be <= b, got 5 > 0"),
         (lambda: apply(SUM, BATCH, 0, 5, chunks=((3, 3), 3)), ValueError, "Chunks do not add up to shape"),
         (

@@ -698,9 +698,9 @@ def test_compare_finds_where_two_differ(folder: Path) -> None:
     said = facts(done.stdout)
     assert (said["A"], said["B"]) == ("A run", "WSD")
     assert said["first"] == f"step {found['first']:,}"
-    assert said["largest"].startswith(f"{gap[at]!r} at step {at:,}")
+    assert said["largest"].startswith(f"{float(gap[at])!r} at step {at:,}")
     assert said["wrote"].startswith("both.png (")
-    assert [line.split()[0] for line in done.stdout.splitlines()[2:7]] == ["A", "step", "step", "sum", "last"]
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:7]] == ["A", "step", "step", "sum", "last"], done.stdout
 
 
 def test_compare_of_equal_specs(folder: Path) -> None:

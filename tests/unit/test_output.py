@@ -294,7 +294,7 @@ def test_a_path_that_cannot_be_written(name: str, error: type[Exception], rule: 
 @pytest.mark.parametrize(
     ("call", "error", "rule"),
     [
-        (lambda path: write(path, 0.1, 5), TypeError, "schedule must be a schedule or a batch, got 0.1"),
+        (lambda path: write(path, 0.1, 5), TypeError, "schedule must be a schedule or a batch, got 0.1"),  # type: ignore[arg-type]
         (lambda path: write(path, RUN, -1, 5), ValueError, "start must keep every step >= 0, got -1"),
         (lambda path: write(path, RUN, 2**63 + 1), ValueError, r"stop must keep every step < 2\^63"),
         (lambda path: write(path, RUN, 5, dtype="float16"), ValueError, "dtype must be float64 or float32, got float16"),
