@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -99,7 +100,7 @@ def _row(name: str, a: float, b: float) -> tuple[str, ...]:
 
 
 def _percent(a: float, b: float) -> str:
-    return f" ({100 * (b - a) / a:+.4g} %)" if a and math.isfinite(a) and math.isfinite(b) and abs(b - a) < 1e3 * abs(a) else ""
+    return f" ({100 * (b - a) / a:+.4g} %)" if a and a != b and abs(b - a) < 1e3 * abs(a) else ""
 
 
 # ---- simulate ----
@@ -107,16 +108,14 @@ def _percent(a: float, b: float) -> str:
 
 def simulated(name: str, schedule: "Schedule", steps: int, law: Any, points: int) -> Study:
     """The loss that a law predicts, after evenly spaced steps up to the last."""
-    at = np.array(
-        sorted({(steps - 1) * k // (points - 1) for k in range(1, points)} | {steps - 1}) if points > 1 else [steps - 1], np.int64
-    )
-    loss = np.asarray(law.predict(schedule, at))
+    gaps = max(points - 1, 1)
+    at = np.array(sorted({(steps - 1) * k // gaps for k in range(1, gaps)} | {steps - 1}), np.int64)
+    loss = law.predict(schedule, at)
     rows = [("step", "lr", "loss")]
     rows += [(f"{t:,}", f"{lr:.6g}", f"{x:.6f}") for t, lr, x in zip(at.tolist(), schedule(at), loss, strict=True)]
-    facts = {"law": repr(law), "final loss": f"{_number(loss[-1])} after {steps:,} steps"}
-    return Study(
-        name, facts, {"steps": steps, "law": repr(law), "step": at.tolist(), "loss": loss.tolist(), "final": float(loss[-1])}, rows
-    )
+    facts = {"law": _law(law), "final loss": f"{_number(loss[-1])} after {steps:,} steps"}
+    found = {"steps": steps, "law": law.to_dict(), "step": at.tolist(), "loss": loss.tolist(), "final": float(loss[-1])}
+    return Study(name, facts, found, rows)
 
 
 # ---- sweep ----
@@ -151,11 +150,11 @@ def _listed(words: list[str]) -> tuple[int, Callable[[], list[Any]]]:
 def _spaced(option: str, words: list[str]) -> tuple[int, Callable[[], list[Any]]]:
     """How many values, and what makes them."""
     try:
-        low, high, count = Fraction(words[0]), Fraction(words[1]), int(words[2])
+        low, high, count = _fraction(words[0]), _fraction(words[1]), int(words[2])
         is_log = words[3:] == ["log"]
         if count < 2 or (words[3:] and not is_log) or (is_log and not (low > 0 and high > 0)):
             raise ValueError
-    except (ValueError, IndexError, ZeroDivisionError):
+    except (ValueError, IndexError):
         raise ValueError(f"--grid must be key=a:b:n with numbers a, b and n >= 2, positive ones for :log, got {option}") from None
 
     def make() -> list[Any]:
@@ -172,10 +171,17 @@ def _plain(number: Fraction) -> int | float:
 
 
 def _value(word: str) -> Any:
-    for read in (int, float):
-        with suppress(ValueError):
-            return read(word)
+    with suppress(ValueError):
+        number = float(word)
+        return _plain(_fraction(word)) if math.isfinite(number) else number
     return word
+
+
+def _fraction(word: str) -> Fraction:
+    """Exactly what the digits say."""
+    if not math.isfinite(float(word)):  # 1e999999999 would take a while
+        raise ValueError(f"{word} must be finite")
+    return Fraction(word)
 
 
 def swept(path: str, mapping: Mapping[str, Any], axes: dict[str, list[Any]], steps: int | None, law: Any, told: Told) -> Study:
@@ -198,7 +204,8 @@ def swept(path: str, mapping: Mapping[str, Any], axes: dict[str, list[Any]], ste
     if law is not None:
         k = min(range(count), key=lambda k: columns["loss"][k])
         best = ", ".join(f"{name} = {value}" for name, value in zip(names, rows[k], strict=True))
-        facts |= {"law": repr(law), "best": f"{best}: loss {_number(columns['loss'][k])}"}
+        facts |= {"law": _law(law), "best": f"{best}: loss {_number(columns['loss'][k])}"}
+        found["law"] = law.to_dict()
         found["best"] = {**dict(zip(names, rows[k], strict=True)), "loss": columns["loss"][k]}
     return Study("", facts, found, table)
 
@@ -270,6 +277,10 @@ def _range(start: int, stop: int) -> str:
 def _number(value: float) -> str:
     """All digits, since they are right."""
     return repr(float(value))
+
+
+def _law(law: Any) -> str:
+    return textwrap.fill(repr(law), 66)
 
 
 def _cell(value: Any) -> str:
