@@ -156,6 +156,9 @@ def _command() -> "click.Group":
         return _plot(specs, out, steps)
 
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    warmup_option = click.option(
+        "--warmup", metavar="N", help="How many steps count for the law by their area alone; 0 unless told."
+    )
     steps_option = click.option("--steps", metavar="N", help="How many steps; else the spec says.")
 
     @command.command("sum")
@@ -192,11 +195,12 @@ def _command() -> "click.Group":
     @click.argument("spec")
     @click.option("--law", metavar="LAW.toml", required=True, help="A fitted loss law.")
     @steps_option
-    @click.option("--points", type=click.IntRange(1, 100_000), default=11, help="Of the curve; 11 unless told.")
+    @warmup_option
+    @click.option("--points", type=click.IntRange(1, 100_000), default=10, help="Of the curve; 10 unless told.")
     @as_json
-    def simulate(spec: str, law: str, steps: str | None, points: int, as_json: bool) -> str:
+    def simulate(spec: str, law: str, steps: str | None, warmup: str | None, points: int, as_json: bool) -> str:
         """Predict the loss of a run of SPEC by a law."""
-        return _simulate(spec, law, steps, points, as_json)
+        return _simulate(spec, law, steps, warmup, points, as_json)
 
     @command.command()
     @click.argument("spec")
@@ -210,10 +214,11 @@ def _command() -> "click.Group":
     )
     @click.option("--law", metavar="LAW.toml", help="Also the final loss by a fitted law.")
     @steps_option
+    @warmup_option
     @as_json
-    def sweep(spec: str, options: tuple[str, ...], law: str | None, steps: str | None, as_json: bool) -> str:
+    def sweep(spec: str, options: tuple[str, ...], law: str | None, steps: str | None, warmup: str | None, as_json: bool) -> str:
         """Vary keys of SPEC: the sum, the last value and the final loss of each schedule."""
-        return _sweep(spec, options, law, steps, as_json)
+        return _sweep(spec, options, law, steps, warmup, as_json)
 
     return command
 
@@ -394,25 +399,30 @@ def _ends(spec: Spec) -> bool:
     return spec.steps is not None or spec.schedule.length is not None
 
 
-def _simulate(path: str, law: str, steps: str | None, points: int, as_json: bool) -> str:
+def _simulate(path: str, law: str, steps: str | None, warmup: str | None, points: int, as_json: bool) -> str:
     from .simulation import load_law
 
     spec, found = load(path), load_law(law)
-    return _told(studies.simulated(_name(spec, path), spec.schedule, _steps(spec, path, steps), found, points), as_json)
+    count, before = _steps(spec, path, steps), _warmup(warmup)
+    studies.check_warmup(before, count)
+    return _told(studies.simulated(_name(spec, path), spec.schedule, count, found, before, points), as_json)
 
 
-def _sweep(path: str, options: Sequence[str], law: str | None, steps: str | None, as_json: bool) -> str:
-    axes = studies.grid(options)
-    mapping = read(path)
+def _sweep(path: str, options: Sequence[str], law: str | None, steps: str | None, warmup: str | None, as_json: bool) -> str:
+    axes, mapping, before = studies.grid(options), read(path), _warmup(warmup)
+    count = None if steps is None else _whole("--steps", steps, 1)
     found = None
     if law is not None:
         from .simulation import load_law
 
         found = load_law(law)
-    count = None if steps is None else _whole("--steps", steps, 1)
     with _signals_noted() as check, _progress("sweeping") as told:
-        study = studies.swept(path, mapping, axes, count, found, lambda done, total: (check(), told(done, total)))
+        study = studies.swept(path, mapping, axes, count, found, before, lambda done, total: (check(), told(done, total)))
     return _told(study._replace(title=str(mapping.get("title") or Path(path).stem)), as_json)
+
+
+def _warmup(told: str | None) -> int:
+    return 0 if told is None else _whole("--warmup", told, 0)
 
 
 # ---- the file ----
@@ -507,7 +517,9 @@ def _report(spec: Spec, path: str, steps: int, phases: "Sequence[_Phase | Phase]
     if spec.unit != "step":
         facts = {"unit": one_line(spec.unit), **facts}
     table = [("phase", "start", "stop", "steps", "first", "last"), *map(_cells, phases)]
-    return _page(spec.title or Path(path).name, table, facts, lambda *size: sparkline(spec.schedule, steps, *size))
+    return _page(
+        spec.title or Path(path).name, table, facts, lambda width, is_unicode: sparkline(spec.schedule, steps, width, is_unicode)
+    )
 
 
 def _page(

@@ -1,5 +1,8 @@
 """output - the values of many steps as a file: .npy, Parquet or Zarr, in bounded memory, whole or not at all."""
 
+# pyarrow has no types.
+# pyright: reportMissingTypeStubs=false
+
 import math
 import os
 import shutil
@@ -296,7 +299,8 @@ def _parquet(file: IO[bytes], schedule: Schedule | ScheduleBatch, start: int, dt
     # Steps rise by one and are nearly nothing as differences; of floats the high bytes are alike.
     encoding = {"step": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}
     done = start
-    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=list(columns), column_encoding=encoding) as writer:
+    alike: Any = list(columns)
+    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=alike, column_encoding=encoding) as writer:
 
         def put(block: npt.NDArray[Any]) -> None:
             nonlocal done

@@ -106,16 +106,23 @@ def _percent(a: float, b: float) -> str:
 # ---- simulate ----
 
 
-def simulated(name: str, schedule: "Schedule", steps: int, law: Any, points: int) -> Study:
-    """The loss that a law predicts, after evenly spaced steps up to the last."""
-    gaps = max(points - 1, 1)
-    at = np.array(sorted({(steps - 1) * k // gaps for k in range(1, gaps)} | {steps - 1}), np.int64)
-    loss = law.predict(schedule, at)
-    rows = [("step", "lr", "loss")]
-    rows += [(f"{t:,}", f"{lr:.6g}", f"{x:.6f}") for t, lr, x in zip(at.tolist(), schedule(at), loss, strict=True)]
+def simulated(name: str, schedule: "Schedule", steps: int, law: Any, warmup: int, points: int) -> Study:
+    """The loss that a law predicts after evenly spaced numbers of steps, all of them last."""
+    counts = sorted({warmup + (steps - warmup) * k // points for k in range(1, points + 1)} - {warmup})
+    at = np.array(counts, np.int64) - 1
+    loss = _loss(law, schedule, at, warmup)
+    rows = [("steps", "lr", "loss")]
+    rows += [(f"{n:,}", f"{lr:.6g}", f"{x:.6f}") for n, lr, x in zip(counts, schedule(at), loss, strict=True)]
     facts = {"law": _law(law), "final loss": f"{_number(loss[-1])} after {steps:,} steps"}
-    found = {"steps": steps, "law": law.to_dict(), "step": at.tolist(), "loss": loss.tolist(), "final": float(loss[-1])}
+    found = {"steps": counts, "loss": loss.tolist(), "final": float(loss[-1]), "law": law.to_dict(), "warmup": warmup}
     return Study(name, facts, found, rows)
+
+
+def _loss(law: Any, schedule: "Schedule", at: Any, warmup: int) -> Any:
+    """After the steps `at`; those before `warmup` count by their area alone."""
+    if not warmup:
+        return law.predict(schedule, at)
+    return law.predict(schedule.skip(warmup), at - warmup, area_before=schedule.sum(0, warmup))
 
 
 # ---- sweep ----
@@ -184,7 +191,9 @@ def _fraction(word: str) -> Fraction:
     return Fraction(word)
 
 
-def swept(path: str, mapping: Mapping[str, Any], axes: dict[str, list[Any]], steps: int | None, law: Any, told: Told) -> Study:
+def swept(
+    path: str, mapping: Mapping[str, Any], axes: dict[str, list[Any]], steps: int | None, law: Any, warmup: int, told: Told
+) -> Study:
     """The sum, the last value and, by a law, the final loss of a spec at every point of a grid."""
     names, count = list(axes), math.prod(map(len, axes.values()))
     measures = ["sum", "last", *(["loss"] if law is not None else [])]
@@ -193,7 +202,7 @@ def swept(path: str, mapping: Mapping[str, Any], axes: dict[str, list[Any]], ste
     rows: list[tuple[Any, ...]] = []
     while chunk := list(islice(points, ROWS)):
         specs = [_at_point(path, mapping, dict(zip(names, point, strict=True))) for point in chunk]
-        for name, values in _measured(path, specs, steps, law).items():
+        for name, values in _measured(path, specs, steps, law, warmup).items():
             columns[name] += values
         rows += chunk
         told(len(rows), count)
@@ -210,7 +219,7 @@ def swept(path: str, mapping: Mapping[str, Any], axes: dict[str, list[Any]], ste
     return Study("", facts, found, table)
 
 
-def _measured(path: str, specs: list[Spec], steps: int | None, law: Any) -> dict[str, list[float]]:
+def _measured(path: str, specs: list[Spec], steps: int | None, law: Any, warmup: int) -> dict[str, list[float]]:
     """By runs of one length, which are evaluated together."""
     lengths = [steps or run_steps(spec, path) for spec in specs]
     found = {name: [0.0] * len(specs) for name in ("sum", "last", *(["loss"] if law is not None else []))}
@@ -219,7 +228,10 @@ def _measured(path: str, specs: list[Spec], steps: int | None, law: Any) -> dict
         batch = ScheduleBatch([specs[k].schedule for k in rows])
         values = {"sum": batch.sum(0, length), "last": batch(length - 1)}
         if law is not None:
-            values["loss"] = law.predict(batch, length - 1)
+            check_warmup(warmup, length)
+            last = length - 1
+            each = [_loss(law, schedule, last, warmup) for schedule in batch.schedules] if warmup else law.predict(batch, last)
+            values["loss"] = np.asarray(each)
         for name, column in values.items():
             for k, value in zip(rows, column.tolist(), strict=True):
                 found[name][k] = value
@@ -243,14 +255,16 @@ def _put(table: Any, key: str, value: Any) -> None:
     parts: list[Any] = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
     if not parts or re.sub(r"\[(\d+)\]", "", key).count("[") or re.search(r"\.\.|^\.|\.$", key):
         raise ValueError(f"--grid {key} must be a key of the spec, such as peak or sequence[1].stop")
+    *way, last = parts
     try:
-        for part in parts[:-1]:
+        for part in way:
             table = table[part]
-        if isinstance(table, list):
-            table[parts[-1]]  # must be there
-        elif not isinstance(table, dict) or not isinstance(parts[-1], str):
+        kind = type(table)
+        if kind is list:
+            table[last]  # must be there
+        elif kind is not dict or type(last) is not str:
             raise KeyError(key)
-        table[parts[-1]] = value
+        table[last] = value
     except (KeyError, IndexError, TypeError):
         raise ValueError(f"--grid {key}: the spec has no such key") from None
 
@@ -264,6 +278,11 @@ def run_steps(spec: Spec, path: str, told: int | None = None) -> int:
     if spec.schedule.length is None:
         raise ValueError(f"{path}: the schedule is open-ended, so it needs --steps N")
     return max(1, math.ceil(spec.schedule.length))
+
+
+def check_warmup(warmup: int, steps: int) -> None:
+    if warmup >= steps:
+        raise ValueError(f"--warmup must be < the number of steps ({steps:,}), got {warmup:,}")
 
 
 # ---- words ----

@@ -22,6 +22,7 @@ import zarr
 
 import lrkernel as lrk
 from lrkernel import cli
+from lrkernel.simulation import MultiPower
 
 Done = subprocess.CompletedProcess[str]
 Refusal = Callable[..., str]
@@ -719,6 +720,54 @@ def test_compare_takes_the_longer_run(folder: Path) -> None:
     assert told(folder, "compare", "short.toml", "run.toml", "--steps", 70)["steps"] == 70
 
 
+# ---- simulate ----
+
+LAW = MultiPower(L0=2.65, A=0.6, alpha=0.45, B=438.0, C=2.13, beta=0.6, gamma=0.66)
+
+
+@pytest.fixture
+def law(folder: Path) -> str:
+    """The name of a law in the folder."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in LAW.to_dict().items()]
+    (folder / "law.toml").write_text("\n".join(lines))
+    return "law.toml"
+
+
+def test_simulate_predicts_the_loss(folder: Path, law: str) -> None:
+    assert told(folder, "simulate", "run.toml", "--law", law, "--points", 4) == {
+        "steps": [625_000, 1_250_000, 1_875_000, 2_500_000],
+        "loss": LAW.predict(RUN, [624_999, 1_249_999, 1_874_999, 2_499_999]).tolist(),
+        "final": LAW.predict(RUN, 2_499_999),
+        "law": LAW.to_dict(),
+        "warmup": 0,
+    }
+    found = told(folder, "simulate", "run.toml", "--law", law, "--steps", 5000, "--warmup", 1000, "--points", 2)
+    assert found["steps"] == [3000, 5000]
+    assert found["final"] == LAW.predict(RUN.skip(1000), 3999, area_before=RUN.sum(0, 1000))
+    assert told(folder, "simulate", "run.toml", "--law", law, "--steps", 3, "--points", 9)["steps"] == [1, 2, 3]
+    done = run(folder, "simulate", "run.toml", "--law", law)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert eval(facts(done.stdout)["law"], {"MultiPower": MultiPower}) == LAW
+    assert facts(done.stdout)["final loss"] == f"{LAW.predict(RUN, 2_499_999)!r} after 2,500,000 steps"
+
+
+def test_a_loss_without_bounds_is_text_in_json(folder: Path, law: str) -> None:
+    assert told(folder, "simulate", "run.toml", "--law", law, "--steps", 1)["loss"] == ["inf"]
+
+
+def test_sweep_by_a_law(folder: Path, law: str) -> None:
+    found = told(folder, "sweep", "run.toml", "--grid", "peak=1e-4:1e-2:3:log", "--law", law, "--steps", 5000)
+    runs = [lrk.warmup_cosine(peak, 1000, 2_500_000, floor=1e-5) for peak in (1e-4, 1e-3, 1e-2)]
+    assert found["loss"] == [LAW.predict(one, 4999) for one in runs]
+    best = int(np.argmin(found["loss"]))
+    assert found["best"] == {"peak": [1e-4, 1e-3, 1e-2][best], "loss": found["loss"][best]}
+    later = told(folder, "sweep", "run.toml", "--grid", "peak=1e-4,1e-3", "--law", law, "--steps", 5000, "--warmup", 1000)
+    assert later["loss"] == [LAW.predict(one.skip(1000), 3999, area_before=one.sum(0, 1000)) for one in runs[:2]]
+    text = run(folder, "sweep", "run.toml", "--grid", "peak=1e-4,1e-3", "--law", law, "--steps", 5000).stdout
+    assert facts(text)["best"].startswith("peak = 0.001: loss ")
+
+
 # ---- sweep ----
 
 
@@ -839,6 +888,8 @@ def test_a_bad_spec_is_one_line(folder: Path, refusal: Refusal, command: str, te
         (["sweep", "open.toml", "--grid", "start=1,2"], "open.toml: the schedule is open-ended, so it needs --steps N"),
         (["simulate", "run.toml"], "Missing option '--law'"),
         (["simulate", "run.toml", "--law", "absent.toml"], "absent.toml: No such file or directory"),
+        (["simulate", "run.toml", "--law", "run.toml"], "run.toml: law must be one of multi-power, annealing, got none"),
+        (["sweep", "run.toml", "--law", "run.toml", "--grid", "peak=1,2"], "run.toml: law must be one of "),
     ],
 )
 def test_a_bad_command_line_is_one_line(folder: Path, refusal: Refusal, arguments: list[str], rule: str) -> None:

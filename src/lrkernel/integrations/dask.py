@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +81,7 @@ class _Curve:
         *rows, last = index
         schedule = self.schedule[tuple(rows)] if isinstance(self.schedule, ScheduleBatch) else self.schedule
         if isinstance(last, slice):
-            part = self.steps[last]
+            part = self.steps[cast("slice[int, int, int]", last)]
             return schedule.values(part.start, part.stop, part.step, dtype=self.dtype, threads=1)
         asked = np.array([self.steps[k] for k in np.atleast_1d(last).tolist()], np.int64).reshape(np.shape(last))
         return np.asarray(schedule(asked), self.dtype)
