@@ -32,6 +32,9 @@ class ScheduleBatch:
     Calling it with one step gives a float64 array of the batch's shape; with an array of steps, one of the batch's shape followed
     by that of the steps. The bits are those of the single schedules.
 
+    A batch that ``lrk.sweep`` made knows its ``parameters``: a mapping from names to arrays of the shape of the batch, of those that
+    had axes. They are labels, which indexing keeps and equality, hash and repr ignore.
+
     Parameters
     ----------
     schedules : Schedule, or nested sequence or array of them
@@ -62,10 +65,6 @@ class ScheduleBatch:
     _array: npt.NDArray[Any]
     _rows: Rows
     parameters: Mapping[str, npt.NDArray[Any]]
-    """What ``lrk.sweep`` was given by name, read-only arrays of the shape of the batch; empty where it is not known.
-
-    Labels alone: equality, hash and repr ignore them, indexing keeps them.
-    """
 
     def __init__(self, schedules: object) -> None:
         given = schedules.tolist() if isinstance(schedules, np.ndarray) else schedules

@@ -123,7 +123,7 @@ def test_a_cluster_of_processes_gives_the_bits_of_one(client: Client) -> None:
 
 def test_a_killed_worker_is_survived(client: Client) -> None:
     def slow(batch: lrk.ScheduleBatch, steps: int) -> Any:
-        time.sleep(0.1)
+        time.sleep(0.2)
         return batch.values(steps)
 
     before = pids(client)

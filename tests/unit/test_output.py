@@ -308,6 +308,19 @@ def test_what_cannot_be_written(call: Callable[[Path], None], error: type[Except
     assert names(tmp_path) == []
 
 
+def test_a_disk_that_is_too_small_is_told_before(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"path: .*lr.npy needs {6 * 2**56 * 8:,} bytes, .* are free"):
+        write(tmp_path / "lr.npy", BATCH, 2**56)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["lr.NPY", "lr.Parquet", "lr.ZARR"])
+def test_the_kind_is_read_in_any_case(name: str, tmp_path: Path) -> None:
+    write(tmp_path / name, RUN, 9)
+    os.rename(tmp_path / name, tmp_path / name.lower())
+    assert np.array_equal(read(tmp_path / name.lower()), RUN.values(9))
+
+
 @pytest.mark.parametrize(("kind", "package"), [("zarr", "zarr"), ("parquet", "pyarrow")])
 def test_a_missing_extra_is_named(kind: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
