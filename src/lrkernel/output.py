@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import Number, missing, shown
+from ._arguments import Number, missing, shown, whole
 from .batch import ScheduleBatch, column_name
 from .schedule import Schedule, buffer_of, range_of, threads_of
 
@@ -92,6 +92,8 @@ def write(
     if not isinstance(schedule, Schedule | ScheduleBatch):
         raise TypeError(f"schedule must be a schedule or a batch, got {shown(schedule)}")
     first, _, count = range_of(start, stop, None)
+    if stop is not None and whole("stop", stop) < whole("start", start):
+        raise ValueError(f"stop must be >= start, got {shown(stop)} < {shown(start)}")
     kind = buffer_of((0,), dtype, None).dtype
     threads_of(threads, 0)
     rows = schedule.shape if isinstance(schedule, ScheduleBatch) else ()
