@@ -118,7 +118,7 @@ def _parts_of_node(row: Row, name: str) -> Iterator[_Part]:
         elif name == "offset":
             magnitude += abs(row.stop)
         elif name == "epoch":
-            begin *= row.every
+            begin = math.ceil(begin) * row.every  # an epoch that has begun counts whole
         elif name == "skip":
             begin = max(begin - row.every, 0)
         yield _Part(row.begin + begin if index else row.begin, magnitude, part.flat)

@@ -29,6 +29,7 @@ KINDS = {
     "knots": lrk.piecewise_linear([0, 500, 501, N], [0.0, 1e-3, 5e-4, 0.0]),
     "fractional": lrk.warmup_cosine(1e-3, 100, N).stretch(2718.28),
     "epochs": lrk.polynomial(1e-3, 1e-5, 500, 2.0).by_epoch(6),
+    "parts of epochs": lrk.warmup_constant(1e-3, 10.25).by_epoch(200),
     "skipped, cut": (lrk.cosine(1e-3, 0.0, 2 * N) * 2.0).skip(700).cut(999.5),
     "late": lrk.warmup_linear(1e-3, 100, 2000).shift(7.5) / 3,
     "array": lrk.from_values(np.linspace(1e-3, 1e-4, 80)),
