@@ -14,6 +14,7 @@ from distributed import Client, LocalCluster
 
 import lrkernel as lrk
 from lrkernel.integrations.dask import apply, to_dask
+from lrkernel.simulation import Annealing
 
 RUN = lrk.warmup_cosine(1e-3, 1000, 100_000, floor=1e-5)
 BATCH = lrk.sweep(lrk.wsd, peak=[0.1, 0.2, 0.3], warmup=10, stable=[[20], [30], [40], [50]], decay=15)
@@ -119,6 +120,8 @@ def test_a_cluster_of_processes_gives_the_bits_of_one(client: Client) -> None:
     assert same(to_dask(BATCH, 100, chunks=(2, 2, 40)).compute(), BATCH.values(100))
     assert same(apply(SUM, BATCH, 3, 60, chunks=2).compute(), BATCH.sum(3, 60))
     assert same(apply(lrk.ScheduleBatch.cumulative, BATCH, [5, 60], chunks=2).compute(), BATCH.cumulative([5, 60]))
+    law = Annealing(L0=2.6, A=0.6, alpha=0.5, C=0.4, decay=0.999)
+    assert same(apply(law.predict, BATCH, [5, 60], threads=1, chunks=2).compute(), law.predict(BATCH, [5, 60]))
 
 
 def test_a_killed_worker_is_survived(client: Client) -> None:
