@@ -32,8 +32,8 @@ class ScheduleBatch:
     Calling it with one step gives a float64 array of the batch's shape; with an array of steps, one of the batch's shape followed
     by that of the steps. The bits are those of the single schedules.
 
-    A batch that ``lrk.sweep`` made knows its ``parameters``: a mapping from names to arrays of the shape of the batch, of those that
-    had axes. They are labels, which indexing keeps and equality, hash and repr ignore.
+    A batch that ``lrk.sweep`` made knows its ``parameters``: a mapping from names to arrays of the shape of the batch, of those
+    that had axes. They are labels, which indexing keeps and equality, hash and repr ignore.
 
     Parameters
     ----------

@@ -72,7 +72,8 @@ EXTRAS = {
     "matplotlib": {"plot"},
     "click": {"cli"},
     "dask": {"integrations.dask"},
-    "rich": {"cli"},
+    "rich": {"cli", "simulation.fitting"},
+    "scipy": {"simulation.fitting", "simulation.search"},
     "numba": {"jit"},
     "llvmlite": {"jit"},
     "jax": {"integrations.jax"},
@@ -91,7 +92,7 @@ def own_imports(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").partition(".")[0] == "lrkernel"):
         path = (node.module or "").removeprefix("lrkernel").strip(".")
         if path:
-            yield path if path in LEVEL else path.partition(".")[0]
+            yield next((name for name in (path, f"{path}.__init__") if name in LEVEL), path.partition(".")[0])
         else:
             yield from (alias.name if alias.name in LEVEL else "__init__" for alias in node.names)
     if isinstance(node, ast.Import):
