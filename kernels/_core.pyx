@@ -901,7 +901,7 @@ cdef extern from "sums.h" nogil:
     void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out)
 
 cdef extern from "pool.h" nogil:
-    ctypedef void lrk_work(const void *job, int64_t piece) noexcept
+    ctypedef void lrk_work(const void *job, int64_t first, int64_t end) noexcept
     void lrk_share(lrk_work *work, const void *job, int64_t pieces, int threads)
 
 cdef enum:
@@ -923,9 +923,14 @@ cdef struct RowSums:
     bint *lacked_memory
 
 
-cdef void _sum_row(const void *shared, int64_t k) noexcept nogil:
+cdef void _sum_rows(const void *shared, int64_t first, int64_t end) noexcept nogil:
+    cdef int64_t k
+    for k in range(first, end):
+        _sum_row(<const RowSums *> shared, k)
+
+
+cdef void _sum_row(const RowSums *job, int64_t k) noexcept nogil:
     """The sums of one table for all of its rows."""
-    cdef const RowSums *job = <const RowSums *> shared
     cdef const lrk_table *table = job.table + k
     cdef double *out = job.out + job.rows[job.first[k]] * job.count
     cdef double low, high
@@ -1066,7 +1071,7 @@ cdef class Rows:
         job.rows = self.rows
         job.lacked_memory = &lacked_memory
         with nogil:
-            lrk_share(_sum_row, job, self.table_count, threads)
+            lrk_share(_sum_rows, job, self.table_count, threads)
         if lacked_memory:
             raise MemoryError
         return 0

@@ -136,11 +136,11 @@ typedef struct lrk_sums_job {
     int what;
 } lrk_sums_job;
 
-static void sum_piece(const void *shared, int64_t piece)
+static void sum_pieces(const void *shared, int64_t piece, int64_t end)
 {
     const lrk_sums_job *job = shared;
-    const int64_t from = piece * job->run, left = job->count - from, n = left < job->run ? left : job->run;
-    lrk_sums_at(job->chart, job->what, job->decay, job->steps + from, n, job->out + from);
+    const int64_t from = piece * job->run, to = end * job->run < job->count ? end * job->run : job->count;
+    lrk_sums_at(job->chart, job->what, job->decay, job->steps + from, to - from, job->out + from);
 }
 
 void lrk_sums_batch(
@@ -148,5 +148,5 @@ void lrk_sums_batch(
 {
     const int64_t run = what <= LRK_SUM_FROM ? LRK_LEAST_PIECE / 4 : 16;
     const lrk_sums_job job = {chart, steps, out, decay, count, run, what};
-    lrk_share(sum_piece, &job, (count + run - 1) / run, threads);
+    lrk_share(sum_pieces, &job, (count + run - 1) / run, threads);
 }

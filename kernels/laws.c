@@ -379,10 +379,10 @@ typedef struct lrk_functional_job {
     int width;
 } lrk_functional_job;
 
-static void work_piece(const void *shared, int64_t piece)
+static void work_pieces(const void *shared, int64_t piece, int64_t end)
 {
     const lrk_functional_job *job = shared;
-    const int64_t from = piece * job->run, to = least(from + job->run, job->count);
+    const int64_t from = piece * job->run, to = least(end * job->run, job->count);
     for (int64_t k = from; k < to; ++k)
         job->functional(
             job->tables + k / job->step_count, job->steps[k % job->step_count], job->parameters,
@@ -396,5 +396,5 @@ void lrk_functionals(
     const int64_t count = table_count * step_count, run = count / threads / 8 + 1; /* later steps take longer */
     if (count == 0) return;
     const lrk_functional_job job = {functional, parameters, tables, steps, out, step_count, count, run, width};
-    lrk_share(work_piece, &job, (count + run - 1) / run, threads);
+    lrk_share(work_pieces, &job, (count + run - 1) / run, threads);
 }
