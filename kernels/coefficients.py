@@ -1,4 +1,4 @@
-"""coefficients - prints the constants of `shape_math.h` and `doubledouble.h`, with the error of each polynomial.
+"""coefficients - prints the constants of `shape_math.h`, `doubledouble.h` and `gram.h`, with the error of each polynomial.
 
     python kernels/coefficients.py
 
@@ -38,6 +38,25 @@ def show_polynomial(name, function, low, high, degree, error, comment):
     for index, coefficient in enumerate(rising):
         print(f"    {coefficient.hex()}, /* [{index}] {coefficient:.17g} */")
     print("};")
+
+
+def gram_nodes():
+    """Of each root > 0 of the 16th Gram polynomial the series in e = 1/n^2, by differences of roots."""
+
+    def root(near, e):
+        def p(z):
+            before, last = mp.mpf(1), z
+            for k in range(1, 16):
+                before, last = last, z * last - mp.mpf(k * k) * (1 - k * k * e) / (4 * k * k - 1) * before
+            return last
+
+        return mp.findroot(p, (near, near + mp.mpf(10) ** -6))
+
+    small = mp.mpf(10) ** -12
+    for k in range(8, 0, -1):
+        near = root(mp.cos(mp.pi * (k - 0.25) / 16.5), mp.mpf(0))
+        later, earlier = root(near, small), root(near, -small)
+        yield near, (later - earlier) / (2 * small), (later + earlier - 2 * near) / (2 * small**2)
 
 
 def main():
@@ -90,6 +109,9 @@ def main():
         lambda v, p: (p - atanh_tail(v)) * v**2 / (2 / mp.log(2)),
         "log2((1+s)/(1-s)) = s (S1 + s^2 (S3 + s^2 P(s^2)))",
     )
+    print("/* nodes > 0 of 16 on n equidistant points: terms of 1, 1/n^2 and 1/n^4 */")
+    for terms in gram_nodes():
+        print(f"    {{{', '.join(term.hex() for term in hexes(terms))}}},")
     print("/* 1 / (2k+1), k = 0.. as double-doubles: the atanh series of lrk_dd_log2 */")
     for k in range(24):
         high, low = double_double(mp.mpf(1) / (2 * k + 1))
