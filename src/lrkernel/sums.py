@@ -329,8 +329,8 @@ class Sums(Table):
     def annealing_area(self, steps: Any, decay: Number) -> Any:
         """S2 of the law with annealing: ``m(0) + ... + m(t)``, m(i) = decay m(i - 1) + lr(i - 1) - lr(i), m(0) = 0.
 
-        That is the sum of ``decay^(t - k) (lr(0) - lr(k))``. It is computed from the falls of single steps, so that it does not
-        cancel where the curve has hardly fallen.
+        That is the sum of ``decay^(t - k) (lr(0) - lr(k))``. Where the curve has hardly fallen it is computed from the falls of
+        single steps, each within 1e-12 of the steepest one of its segment, which does not cancel.
 
         Parameters
         ----------

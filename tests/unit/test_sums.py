@@ -186,7 +186,7 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: DOWN.cumulative(STEPS), ValueError, r"step must be < 2\^63, got 9223372036854775808"),
     (lambda: DOWN.cumulative([0, -3]), ValueError, r"step must be >= 0, got -3"),
     (lambda: DOWN.cumulative("0"), TypeError, r"step must be an integer or an array of integers, got '0'"),
-    (lambda: DOWN.cumulative(0, inclusive=1), TypeError, r"inclusive must be a bool, got 1"),
+    (lambda: DOWN.cumulative(0, inclusive=1), TypeError, r"inclusive must be a bool, got 1"),  # type: ignore[arg-type]
     (lambda: lrk.constant(1.0).remaining(0), ValueError, r"remaining needs a schedule with a length, got an open-ended one"),
     (lambda: DOWN.remaining(-1), ValueError, r"step must be >= 0, got -1"),
     (lambda: DOWN.step_at(10.5), ValueError, r"S must be at most the sum of all steps, 10\.0, got 10\.5"),
