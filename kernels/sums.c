@@ -158,6 +158,26 @@ static void add_panels(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
     }
 }
 
+/* After how many whole steps the values of n steps come again; 0 where they may not. */
+static int64_t period_of(const lrk_part *part, int64_t n)
+{
+    const lrk_segment *rows = part->table->segments + part->first, *s = rows + locate(rows, part->rows, part->clock);
+    if (s + 1 < rows + part->rows && place_row(s + 1, part->clock.part).first - part->clock.whole < n) return 0;
+    if (s->shape <= SHAPE_hold) return 1;
+    if (kinds[s->shape] != NODE || s->shape == SHAPE_epoch) return 0;
+    if (s->shape == SHAPE_repeat) return is_in_whole_steps(s) ? (int64_t)s->every : 0;
+    const lrk_place place = place_row(s, part->clock.part);
+    lrk_part child = child_of(part->table, s, 0, local_clock(&place, part->clock.whole));
+    if (s->shape == SHAPE_skip) child.clock = later_clock(child.clock, s->every);
+    if (child.clock.whole > INT64_MAX - n) return 0;
+    const int64_t period = period_of(&child, n);
+    if (s->shape != SHAPE_product || period == 0) return period;
+    child = child_of(part->table, s, 1, child.clock);
+    const int64_t other = period_of(&child, n);
+    if (other == 0) return 0;
+    return period % other == 0 ? period : other % period == 0 ? other : 0;
+}
+
 /* The value in the middle of n steps. */
 static double middle_of(const lrk_part *row, int64_t n)
 {
@@ -224,6 +244,15 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
             }
             return;
         }
+    }
+    const int64_t period = kinds[s->shape] == NODE ? period_of(row, n) : 0, cycles = period > 0 ? n / period : 0;
+    if (cycles > 1) {
+        lrk_dd cycle = {0.0, 0.0};
+        add_panels(&cycle, terms, row, period);
+        add_times(sum, cycle, (double)cycles);
+        const lrk_part rest = later_part(*row, cycles * period);
+        add_panels(sum, terms, &rest, n - cycles * period);
+        return;
     }
     add_panels(sum, terms, row, n);
 }

@@ -56,9 +56,8 @@ class Sums(Table):
     """The sums of a schedule; ``Schedule`` is the public face.
 
     Errors are relative to the sum of the magnitudes, so to the sum itself where the values have one sign, also where they go to
-    0. Sums of powers, of logarithms and with a decay go through every cycle of a repeat below a clip or a product, every stair or
-    cycle whose length is no whole number, and every step of a shape of your own; all else takes the same time for any number of
-    steps.
+    0. Cycles, epochs and stairs of whole steps are multiplied; those of real length are gone through one by one, as are cycles
+    times another curve or with a decay, and every step of a shape of your own. Nothing else takes longer for more steps.
     """
 
     def sum(self, a: Number, b: Number, power: Number = 1) -> float:

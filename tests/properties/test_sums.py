@@ -122,6 +122,20 @@ def test_cycles_are_multiplied(times: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "cycles",
+    [
+        lrk.cosine(1.0, 0.0, 100).repeat().clip(0.2, 0.7),
+        lrk.cosine(1.0, 0.0, 100).repeat() * lrk.linear(1.0, 0.0, 25).repeat(),
+        (lrk.cosine(1.0, 0.0, 100).repeat() + 1.0).skip(3).clip(hi=1.5) * 2.0,
+    ],
+)
+@pytest.mark.parametrize("power", [1, 2, 0.5])
+def test_cycles_below_other_operations_are_multiplied(cycles: lrk.Schedule, power: float) -> None:
+    one, part = cycles.sum(7, 107, power), cycles.sum(7, 50, power)
+    assert cycles.sum(7, 10**12 + 50, power) == pytest.approx(10**10 * one + part, rel=1e-14)
+
+
 @pytest.mark.parametrize("k", [0.1, -2.5, 1e-300])
 def test_factors_come_out(k: float) -> None:
     schedule = lrk.wsd(1.0, 10, 80, 33, 0.0, 0.0, "1-sqrt")
