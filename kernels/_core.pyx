@@ -130,9 +130,6 @@ cdef extern from "ahead.h" nogil:
 cdef extern from "sums.h" nogil:
     ctypedef struct lrk_panel:
         pass
-    int64_t lrk_panels(
-        const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room
-    )
     ctypedef struct lrk_tree:
         pass
     int64_t lrk_tree_room(int64_t count)
@@ -409,8 +406,8 @@ cdef class Table:
             with nogil:
                 lrk_sums_batch(chart, what, decay, &steps[0], steps.shape[0], &out[0], threads)
 
-    def _panels(self, int64_t start, int64_t stop, bint towards_stop):
-        """The panels of lrk_panels as bytes."""
+    def _panels(self, int64_t stop):
+        """The panels of lrk_panels_back as bytes."""
         cdef lrk_table table = _table(self)
         cdef lrk_panel *panels = NULL
         cdef int64_t count, room = 64
@@ -421,7 +418,7 @@ cdef class Table:
                 if panels == NULL:
                     raise MemoryError
                 with nogil:
-                    count = lrk_panels(&table, start, stop, towards_stop, panels, room)
+                    count = lrk_panels_back(&table, stop, panels, room)
                 if count <= room:
                     return (<const char *> panels)[:count * sizeof(lrk_panel)]
                 room = count
@@ -1250,6 +1247,7 @@ cdef extern from "laws.h" nogil:
     void lrk_annealing(const lrk_table *table, int64_t step, const double *parameters, double *out)
     void lrk_last_iterate(const lrk_table *table, int64_t step, const double *parameters, double *out)
     void lrk_last_iterate_each(const lrk_table *table, int64_t step, const double *norms, double *out)
+    int64_t lrk_panels_back(const lrk_table *table, int64_t stop, lrk_panel *panels, int64_t room)
     void lrk_functionals(
         lrk_functional *functional, const double *parameters, const lrk_table *tables, int64_t table_count,
         const int64_t *steps, int64_t step_count, int width, double *out, int threads,

@@ -105,6 +105,7 @@ static int is_smooth(const lrk_back *back, const lrk_panel *panel)
 static lrk_dd plus(lrk_dd sum, double x)
 {
     const lrk_dd high = lrk_two_sum(sum.hi, x);
+    if (!lrk_is_finite(high.hi)) return (lrk_dd){high.hi, 0.0};
     return lrk_quick_sum(high.hi, high.lo + sum.lo);
 }
 
@@ -143,6 +144,21 @@ static void sums_behind(const lrk_back *back, const lrk_panel *panel, double *be
         for (int j = 0; j < panel->nodes; ++j)
             behind[j] = back->tail.hi + ((panel->sum - panel->before[j]) - panel->value[j]);
     }
+}
+
+int64_t lrk_panels_back(const lrk_table *table, int64_t stop, lrk_panel *panels, int64_t room)
+{
+    lrk_back back;
+    int64_t count = 0;
+    begin_back(&back, table, 0, stop, 3, 0);
+    for (const lrk_panel *panel; (panel = next_back(&back)) != NULL; ++count)
+        if (count < room) panels[count] = *panel;
+    for (int64_t j = 0; count <= room && j < count / 2; ++j) {
+        const lrk_panel panel = panels[j];
+        panels[j] = panels[count - 1 - j];
+        panels[count - 1 - j] = panel;
+    }
+    return count;
 }
 
 /* ---- powers ----

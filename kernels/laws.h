@@ -2,7 +2,7 @@
 #ifndef LRK_LAWS_H
 #define LRK_LAWS_H
 
-#include "lrkernel.h"
+#include "sums.h"
 
 /* Of one schedule after one step: writes `out` from parameters. NaN where a value of the schedule is negative. */
 typedef void lrk_functional(const lrk_table *table, int64_t step, const double *parameters, double *out);
@@ -25,6 +25,10 @@ void lrk_last_iterate(const lrk_table *table, int64_t step, const double *parame
 
 /* The same for norms[0] .. norms[step]. */
 void lrk_last_iterate_each(const lrk_table *table, int64_t step, const double *norms, double *out);
+
+/* As lrk_panels of the steps 0 .. stop - 1, smaller where kernels of the sum from a step on vary more: towards stop, and
+   before the schedule falls. */
+int64_t lrk_panels_back(const lrk_table *table, int64_t stop, lrk_panel *panels, int64_t room);
 
 /* Every table after every step, `width` numbers of each, table by table, on at most `threads` threads. */
 void lrk_functionals(

@@ -391,7 +391,7 @@ class Sums(Table):
         last = position("t", t)
         if last == LARGEST_STEP:
             raise ValueError(f"t must be < 2^63 - 1, got {shown(t)}")
-        panels = np.frombuffer(self._panels(0, last + 1, True), PANEL)
+        panels = np.frombuffer(self._panels(last + 1), PANEL)
         used = np.arange(PANEL["at"].shape[0]) < panels["nodes"][:, None]
         sums = np.concatenate([[0.0], np.add.accumulate(panels["sum"])[:-1]])
         behind = np.add.accumulate(panels["sum"][::-1])[::-1]

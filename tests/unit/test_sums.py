@@ -124,12 +124,13 @@ def test_sums_with_a_memory() -> None:
 
 
 def test_nodes_of_few_steps_are_the_steps() -> None:
-    step, weight, value, before, drop = DOWN.nodes(3)
+    step, weight, value, before, drop, after = DOWN.nodes(3)
     assert step.tolist() == [0.0, 1.0, 2.0, 3.0]
     assert weight.tolist() == [1.0] * 4
     assert value.tolist() == [4.0, 3.0, 2.0, 1.0]
     assert before.tolist() == [0.0, 4.0, 7.0, 9.0]
     assert drop.tolist() == [0.0, -1.0, -1.0, -1.0]
+    assert after.tolist() == [6.0, 3.0, 1.0, 0.0]
 
 
 def test_nodes_of_many_steps_are_few() -> None:
@@ -169,7 +170,7 @@ def test_sums_are_prepared_once_by_any_thread() -> None:
 
 
 def test_panels_are_laid_out_as_the_core_has_them() -> None:
-    assert len(DOWN._panels(0, 4, False)) == PANEL.itemsize
+    assert len(DOWN._panels(4)) == PANEL.itemsize
 
 
 REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [

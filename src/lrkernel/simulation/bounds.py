@@ -211,7 +211,7 @@ def kernel_sum(
     >>> bool(abs(fast - (lr * np.exp(-after)).sum()) < 1e-9)
     True
     """
-    nodes = schedule.nodes(steps_of(t, 0).item() + 1)
+    nodes = schedule.nodes(t)
     counts, values, after = (convert(array) if convert else array for array in (nodes.weight, nodes.value, nodes.after))
     total = (counts * weight(values) * kernel(after)).sum()
     return float(total) if isinstance(total, np.floating) else total

@@ -181,13 +181,13 @@ class Misses:
 
     def _evaluate(self, place: Floats) -> tuple[Floats, Floats]:
         parameters = self._scale.parameters(place)
-        parts = [self._model.evaluate(parameters, curve) for curve in self._curves]
-        losses, slopes = (np.concatenate(part) for part in zip(*parts, strict=True))
-        known = np.maximum(losses, 1e-3 * np.exp(self._logs))  # a law on the way may predict what has no logarithm
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # of parameters on the way
+            parts = [self._model.evaluate(parameters, curve) for curve in self._curves]
+            losses, slopes = (np.concatenate(part) for part in zip(*parts, strict=True))
+            known = np.clip(losses, 1e-3 * np.exp(self._logs), 1e300)
             slopes = slopes * np.where(self._scale.logarithmic, parameters, 1.0) / known[:, None]
         usable = (losses == known)[:, None] & np.isfinite(slopes)
-        return np.log(np.minimum(known, 1e300)) - self._logs, np.where(usable, slopes, 0.0)
+        return np.log(known) - self._logs, np.where(usable, slopes, 0.0)
 
     def values(self, place: Floats) -> Floats:
         return self._at(place)[0]

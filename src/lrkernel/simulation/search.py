@@ -127,7 +127,7 @@ def optimize(
             raise ValueError(f"bounds must name the arguments of family, got {bounds!r}")
         return _of_family(run, family, {name: _limits(name, pair) for name, pair in bounds.items()})
     if bounds is not None:
-        raise ValueError("bounds must be left out where family is a name")
+        raise ValueError(f"bounds must be left out where family is a name, got {shown(bounds)}")
     return (_free if one_of("family", family, FAMILIES) == "free" else _wsd)(run, count, jumps)
 
 
