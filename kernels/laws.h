@@ -26,8 +26,8 @@ void lrk_last_iterate(const lrk_table *table, int64_t step, const double *parame
 /* The same for norms[0] .. norms[step]. */
 void lrk_last_iterate_each(const lrk_table *table, int64_t step, const double *norms, double *out);
 
-/* As lrk_panels of the steps 0 .. stop - 1, smaller where kernels of the sum from a step on vary more: towards stop, and
-   before the schedule falls. */
+/* As lrk_panels of the steps 0 .. stop - 1, smaller where kernels of the sum from a step on vary more: towards stop,
+   and before the schedule falls. */
 int64_t lrk_panels_back(const lrk_table *table, int64_t stop, lrk_panel *panels, int64_t room);
 
 /* Every table after every step, `width` numbers of each, table by table, on at most `threads` threads. */

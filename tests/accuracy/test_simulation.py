@@ -1,6 +1,7 @@
 """What laws predict against the published formulas step by step in long double, and against what was measured."""
 
 from collections.abc import Callable
+from typing import Any
 
 import direct
 import numpy as np
@@ -172,14 +173,14 @@ def test_optimize_is_as_good_as_all_values_free(size: int) -> None:
 def test_slopes_of_free_curves(law: MultiPower | Annealing) -> None:
     lines = search.Lines(search._places(20_000, 24, jumps=True))
     values = np.sort(np.random.default_rng(2).uniform(1e-6, 3e-4, lines.spans.size + 1))[::-1].copy()
-    of_law = search._multi_power if isinstance(law, MultiPower) else search._annealing
-    loss, slopes = of_law(law, lines, values, 0.3)  # type: ignore[operator]
+    of_law: Any = search._multi_power if isinstance(law, MultiPower) else search._annealing
+    loss, slopes = of_law(law, lines, values, 0.3)
     places = search._places(20_000, 24, jumps=True).tolist()
     curve = lrk.piecewise_linear(places, values.tolist())
     assert abs(loss - law.predict(curve, 19_999, area_before=0.3)) < 1e-12
     for k in range(values.size):
         width = 1e-5 * values[k] * np.eye(values.size)[k]
-        up, down = (of_law(law, lines, values + sign * width, 0.3)[0] for sign in (1, -1))  # type: ignore[operator]
+        up, down = (of_law(law, lines, values + sign * width, 0.3)[0] for sign in (1, -1))
         assert abs((up - down) / (2.0 * width[k]) - slopes[k]) <= 1e-4 * abs(slopes[k]) + 1e-3, k
 
 

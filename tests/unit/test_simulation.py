@@ -232,9 +232,10 @@ def test_shapes_of_bounds() -> None:
     ],
 )
 def test_refusals_of_bounds(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    whole: dict[str, Any] = {"schedule": DOWN, "steps": 3} | arguments
     for function in (last_iterate_bound, optimal_peak):
         with pytest.raises(error, match=message):
-            function(**({"schedule": DOWN, "steps": 3} | arguments))
+            function(**whole)
 
 
 # ---- kernels of one's own ----
@@ -281,8 +282,9 @@ def test_kernel_sums_in_torch_and_jax_have_gradients() -> None:
     ],
 )
 def test_refusals_of_optimize(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    whole: dict[str, Any] = {"law": MULTI, "peak": 0.5, "steps": 100} | arguments
     with pytest.raises(error, match=message):
-        optimize(**({"law": MULTI, "peak": 0.5, "steps": 100} | arguments))
+        optimize(**whole)
 
 
 @pytest.mark.parametrize("warmup_counts", ["fully", "area"])
@@ -320,7 +322,7 @@ STEPS = [np.arange(400, int(run.length or 0), 150) for run in RUNS]
 
 @pytest.mark.parametrize("law", [direct_law(), Annealing(3.0, 0.5, 0.5, 0.8, 0.99)], ids=lambda law: law.name)
 def test_a_fit_finds_the_law_behind_exact_losses(law: Any) -> None:
-    curves = [(run, steps, law.predict(run, steps)) for run, steps in zip(RUNS, STEPS, strict=True)]
+    curves: list[Any] = [(run, steps, law.predict(run, steps)) for run, steps in zip(RUNS, STEPS, strict=True)]
     curves[1] = (RUNS[1].values(6000), *curves[1][1:])
     found = type(law).fit(iter(curves))
     for run, steps, losses in curves[2:]:
