@@ -266,7 +266,7 @@ static void gather_row(
     }
 }
 
-/* The rows of a tile that have joined records, by bits, and those records. */
+/* The rows of a tile that have joined records, by bits, and those records. One between two steps has none. */
 static unsigned joined_rows(
     const lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, int64_t low, int64_t high,
     const lrk_memo_row **found)
@@ -274,7 +274,7 @@ static unsigned joined_rows(
     unsigned joined = 0;
     for (int k = 0; k < count; ++k) {
         const int64_t least = low > rows[k].first ? low : rows[k].first, most = high < ends[k] ? high : ends[k] - 1;
-        found[k] = kinds[rows[k].shape] == TABLE ? remembered(g, rows + k, least, most) : NULL;
+        found[k] = kinds[rows[k].shape] == TABLE && least <= most ? remembered(g, rows + k, least, most) : NULL;
         if (found[k] != NULL) joined |= 1u << k;
     }
     return joined;

@@ -144,6 +144,7 @@ def test_every_count_at_every_offset(expression: str, level: str) -> None:
 MANY = [
     *EXAMPLES,
     "wsd(1e-3, 700, 900, 2000, decay_shape='1-sqrt')",
+    "sequence(cosine(1, 0.5, 0.3), cosine(0.5, 0.25, 0.4), cosine(0.25, 0.1, 1000), cosine(0.1, 0, 999.5))",  # one between steps
     "sequence(linear(0, 1, 500), cosine(1, 0.5, 700), cosine(0.5, 0.2, 700), geometric(0.2, 0.1, 500), inverse_sqrt(0.1, 300))",
     "sequence(cosine(1, 0, 1100.5),polynomial(0.5, 0.1, 800, 2.7), cosine(0.2, 0.9, 2100), linear(0.9, 0, 300), cosine(0, 1, 400))",
     "sequence(*[cosine(1.0, 0.1, 150 + k) for k in range(20)])",
