@@ -71,6 +71,8 @@ def _rows_to_dicts(schedule: Schedule, labels: bool) -> list[dict[str, Any]]:
     for values in schedule.rows:
         row = Row(*values)
         name = NAME[row.shape]
+        if name == "hold" and row.start is not None and _is_limit(schedule.rows, row.start):
+            row = row._replace(start=None)
         segment: dict[str, Any] = {"begin": _time_out(row.begin), "shape": name}
         if row.end is not None:
             segment["end"] = _time_out(_end_in_core(row.end))
@@ -78,8 +80,8 @@ def _rows_to_dicts(schedule: Schedule, labels: bool) -> list[dict[str, Any]]:
             value = getattr(row, field)
             if value is not None and math.isfinite(value) and (key != "times" or value):
                 segment[key] = _time_out(normal(value)) if key in TIMES else value.hex()
-        if name == "hold" and row.start is not None and not _is_limit(schedule.rows, row.start):
-            segment["value"] = row.start.hex()
+        if name == "hold" and row.start is not None:
+            segment["value"] = row.start.hex()  # may be infinite
         if name == "custom":
             segment["name"] = name_of(row.param)
         if name == "values":
