@@ -913,9 +913,8 @@ cdef struct RowSums:
     int what
     double number  # power, weight decay or decay
     int64_t start
-    int64_t stop
-    const int64_t *steps
-    int64_t count
+    const int64_t *steps  # those asked for one by one, or NULL
+    int64_t count  # of them, or of the range
     double *out
     bint *lacked_memory
 
@@ -929,20 +928,15 @@ cdef void _sum_rows(const void *shared, int64_t first, int64_t end) noexcept nog
 cdef void _sum_row(const RowSums *job, int64_t k) noexcept nogil:
     """The sums of one table for all of its rows."""
     cdef const lrk_table *table = job.table + k
-    cdef double *out = job.out + job.rows[job.first[k]] * job.count
-    cdef double low, high
+    cdef int64_t width = job.count if job.steps != NULL else 1
+    cdef double *out = job.out + job.rows[job.first[k]] * width
     cdef int64_t j
     cdef lrk_chart *chart
     cdef lrk_chart bare
     if job.what == SHRINK:
-        out[0] = 0.0
-        if job.start < job.stop and job.number != 0.0:
-            lrk_extremes(table, job.start, job.stop, &low, &high)
-            out[0] = NAN
-            if 1.0 - job.number * (high if job.number > 0.0 else low) > 0.0:
-                out[0] = lrk_log_shrink(table, job.start, job.stop, job.number)
+        out[0] = lrk_log_shrink(table, job.start, job.count, job.number)
     elif job.what == POWER and not job.values[k]:
-        out[0] = lrk_sum_with(table, NULL, job.start, job.stop, job.number)
+        out[0] = lrk_sum_with(table, NULL, job.start, job.count, job.number)
     elif job.what > LRK_SUM_FROM:  # of the table alone
         memset(&bare, 0, sizeof(bare))
         bare.table = table[0]
@@ -953,12 +947,12 @@ cdef void _sum_row(const RowSums *job, int64_t k) noexcept nogil:
             job.lacked_memory[0] = True
             return
         if job.what == POWER:
-            out[0] = lrk_sum_with(table, &chart.tree, job.start, job.stop, job.number)
+            out[0] = lrk_sum_with(table, &chart.tree, job.start, job.count, job.number)
         else:
             lrk_sums_at(chart, job.what, job.number, job.steps, job.count, out)
         free(chart)
     for j in range(job.first[k] + 1, job.first[k + 1]):
-        memcpy(job.out + job.rows[j] * job.count, out, job.count * sizeof(double))
+        memcpy(job.out + job.rows[j] * width, out, width * sizeof(double))
 
 
 cdef class Rows:
@@ -1047,16 +1041,16 @@ cdef class Rows:
             job.out = &out[0, 0]
             self.share(&job, threads)
 
-    def sums_over(self, bint shrink, double number, int64_t start, int64_t stop, double[::1] out, int threads):
-        """Write the sum of the values to a power, or what a weight decay leaves; NaN where that is no number."""
+    def sums_over(self, bint shrink, double number, int64_t start, int64_t count, double[::1] out, int threads):
+        """Write the sum of `count` values to a power, or what a weight decay leaves; NaN where that is no number."""
         cdef RowSums job
         self.check(out.shape[0])
         if out.shape[0]:
             job.what = SHRINK if shrink else POWER
             job.number = number
             job.start = start
-            job.stop = stop
-            job.count = 1
+            job.steps = NULL
+            job.count = count
             job.out = &out[0]
             self.share(&job, threads)
 

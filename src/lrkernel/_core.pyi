@@ -79,7 +79,9 @@ class Rows:
     def sums_at(
         self, what: int, decay: float, steps: npt.NDArray[np.int64], out: npt.NDArray[np.float64], threads: int
     ) -> None: ...
-    def sums_over(self, shrink: bool, number: float, start: int, stop: int, out: npt.NDArray[np.float64], threads: int) -> None: ...
+    def sums_over(
+        self, shrink: bool, number: float, start: int, count: int, out: npt.NDArray[np.float64], threads: int
+    ) -> None: ...
 
 @disjoint_base
 class Stepper:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import LARGEST_STEP, Number, missing, shown, steps_array, whole
+from ._arguments import Number, missing, shown, steps_array
 from ._core import Rows
 from .buffers import DLPack
 from .schedule import CONSTANT, Row, Schedule, blocks_of, buffer_of, from_rows, plain, range_of, threads_of
-from .sums import ANNEALING, BEFORE, DISCOUNTED, FROM, TO, WORK
+from .sums import ANNEALING, BEFORE, DISCOUNTED, FROM, TO, WORK, _range
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -285,14 +285,13 @@ class ScheduleBatch:
     def _over_range(self, name: str, arguments: tuple[Any, ...], shrink: bool, threads: int | None) -> npt.NDArray[np.float64]:
         """The same for a range of steps."""
         getattr(ZERO, name)(*arguments)
-        out = np.full(self._array.size, np.nan)
-        start, stop, number = whole("a", arguments[0]), whole("b", arguments[1]), float(arguments[2])
-        workers = threads_of(threads, self._array.size * WORK)
-        if stop <= LARGEST_STEP:
-            self._rows.sums_over(shrink, number, start, stop, out, workers)
+        parts = _range(*arguments[:2])
+        out = np.full(self._array.size, np.nan if len(parts) > 1 else 0.0)
+        if len(parts) == 1:
+            self._rows.sums_over(shrink, float(arguments[2]), *parts[0], out, threads_of(threads, self._array.size * WORK))
         for index in np.flatnonzero(np.isnan(out)).tolist():  # what the core leaves to the schedule, errors among them
             out[index] = self._one(name, index, arguments)
-        return out.reshape(self.shape)
+        return out.reshape(self.shape) + 0.0  # no -0.0, as there
 
     def _one(self, name: str, index: int, arguments: tuple[Any, ...]) -> Any:
         try:
