@@ -201,26 +201,27 @@ def _content(cell: CellType) -> Any:
         return None
 
 
-def _identity(fn: Any, within: tuple[FunctionType, ...] = ()) -> Any:
+def _identity(fn: Any, seen: list[FunctionType] | None = None) -> Any:
     """What two functions of the same code have in common: a cell of a notebook that runs again makes another object."""
+    seen = [] if seen is None else seen
     if isinstance(fn, partial):
-        return partial, _identity(fn.func, within), _meaning(fn.args, within), _meaning(tuple(fn.keywords.items()), within)
+        return partial, _identity(fn.func, seen), _meaning(fn.args, seen), _meaning(tuple(fn.keywords.items()), seen)
     function = getattr(fn, "py_func", fn)
     if not isinstance(function, FunctionType):  # a bound method too: what it is bound to counts
         return _pointers(fn)[:3] if _is_pointer(fn) else fn
-    if function in within:  # one that calls itself
-        return within.index(function)
-    inner = (*within, function)
+    if function in seen:  # which may call itself, and is looked into once however many call it
+        return seen.index(function)
+    seen.append(function)
     cells = dict(zip(function.__code__.co_freevars, map(_content, function.__closure__ or ()), strict=True))
     defaults = (function.__defaults__, tuple((function.__kwdefaults__ or {}).items()), tuple(cells.values()))
     return (
-        _code(function.__code__, {**function.__globals__, **cells}, inner),
-        _meaning(defaults, inner),
+        _code(function.__code__, {**function.__globals__, **cells}, seen),
+        _meaning(defaults, seen),
         getattr(fn, "targetoptions", None),
     )
 
 
-def _code(code: CodeType, known: dict[str, Any], within: tuple[FunctionType, ...]) -> Any:
+def _code(code: CodeType, known: dict[str, Any], seen: list[FunctionType]) -> Any:
     """What code says wherever its lines are, and what the names stand for that it takes from outside, as far as attributes lead."""
     used: list[Any] = []
     held: Any = None
@@ -232,18 +233,18 @@ def _code(code: CodeType, known: dict[str, Any], within: tuple[FunctionType, ...
         else:
             held = None
             continue
-        used.append(_meaning(held, within))
-    inside = [_code(constant, known, within) for constant in code.co_consts if isinstance(constant, CodeType)]
+        used.append(_meaning(held, seen))
+    inside = [_code(constant, known, seen) for constant in code.co_consts if isinstance(constant, CodeType)]
     constants = tuple(constant for constant in code.co_consts if not isinstance(constant, CodeType))
-    return code.co_code, _meaning(constants, within), code.co_names, used, inside
+    return code.co_code, _meaning(constants, seen), code.co_names, used, inside
 
 
-def _meaning(value: Any, within: tuple[FunctionType, ...]) -> Any:
+def _meaning(value: Any, seen: list[FunctionType]) -> Any:
     """A value by its content: u**3 and u**3.0, 0.0 and -0.0 have other bits, and the same function may come as another object."""
     if isinstance(value, partial) or isinstance(getattr(value, "py_func", value), FunctionType):
-        return _identity(value, within)
+        return _identity(value, seen)
     if isinstance(value, tuple):
-        return tuple(_meaning(item, within) for item in value)
+        return tuple(_meaning(item, seen) for item in value)
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
     return type(value), value.hex() if isinstance(value, float) else value
@@ -252,7 +253,7 @@ def _meaning(value: Any, within: tuple[FunctionType, ...]) -> Any:
 def _same(one: Any, other: Any) -> bool:
     try:
         return bool(one == other)
-    except ValueError:  # of arrays
+    except (RuntimeError, ValueError):  # of torch's tensors, and of arrays in lists
         return False
 
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import own
 import pytest
 import scipy
+import torch
 from numba import cfunc
 
 import lrkernel as lrk
@@ -512,3 +513,29 @@ def test_a_function_that_calls_itself() -> None:
         known: dict[str, Any] = {}
         exec(code, known)
         assert lrk.shape(known["g"], name="calls itself", samples=4) == lrk.shape(name="calls itself")
+
+
+def test_a_function_that_many_call_is_looked_into_once() -> None:
+    """By every path to it that took time without end: 2^40 paths here."""
+
+    def nested(depth: int) -> Callable[[float], float]:
+        fn: Callable[[float], float] = lambda u: 1.0 - u  # noqa: E731
+        for _ in range(depth):
+            fn = (lambda inner: lambda u: inner(u) if u < 0.5 else 0.0 + inner(u))(fn)
+        return fn
+
+    first = lrk.shape(nested(40), name="nested", samples=4)
+    assert lrk.shape(nested(40), name="nested", samples=4) == first
+    with pytest.raises(ValueError, match="name must not be registered for another function, got 'nested'"):
+        lrk.shape(nested(39), name="nested", samples=4)
+
+
+def test_tensors_that_a_function_holds() -> None:
+    def made() -> Callable[[float], float]:
+        ends = torch.tensor([1.0, 0.0])
+        return lambda u: float(ends[0]) - u
+
+    held = made()
+    assert lrk.shape(held, name="tensors", samples=4) == lrk.shape(held, name="tensors", samples=4)
+    with pytest.raises(ValueError, match="name must not be registered for another function, got 'tensors'"):
+        lrk.shape(made(), name="tensors", samples=4)
