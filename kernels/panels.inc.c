@@ -394,7 +394,21 @@ static int is_even(const lrk_panel *p)
     return high <= LRK_EVENNESS * low + LRK_LEAST;
 }
 
-/* The terms of a panel, and whether its rule is exact for them. */
+/* What no magnitude between the nodes exceeds. */
+static double magnitude_between(const lrk_gram *g, const double *values)
+{
+    double c[LRK_NODES], reach, top = 1.0;
+    lrk_gram_fit(g, values, c);
+    reach = magnitude(c[0]);
+    for (int k = 1; k < LRK_NODES; ++k) {
+        top *= k / (2.0 * k - 1.0);
+        reach += top * magnitude(c[k]);
+    }
+    return reach;
+}
+
+/* The terms of a panel, and whether its rule is exact for them. High powers are nothing at all nodes where they may still
+   be much between them. */
 static int terms_are_resolved(lrk_walk *w, const lrk_panel *p)
 {
     double c[LRK_NODES], size = 0.0, tail;
@@ -403,6 +417,8 @@ static int terms_are_resolved(lrk_walk *w, const lrk_panel *p)
         if (!(magnitude(w->term[i]) < INFINITY)) return 1;
         size = magnitude(w->term[i]) > size ? magnitude(w->term[i]) : size;
     }
+    if (size <= LRK_LEAST && !(magnitude(term_of(w->terms, magnitude_between(&w->gram, p->value))) <= LRK_LEAST))
+        return 0;
     lrk_gram_fit(&w->gram, w->term, c);
     return is_resolved(c, size, 1, &tail);
 }

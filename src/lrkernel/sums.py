@@ -190,9 +190,14 @@ class Sums(Table):
         lowest, _ = self._extremes(0, LARGEST_STEP)
         if lowest < 0.0:
             raise ValueError(f"step_at needs values >= 0, got {lowest!r}")
-        low, high = -1, LARGEST_STEP  # the sum up to low is below, that up to high is not
-        if self._sum_to(high) < budget:
-            raise ValueError(f"S must be at most the sum of all steps, {self._sum_to(high)!r}, got {S!r}")
+        low, high = -1, 0  # the sum up to low is below, that up to high is not
+        while (total := self._sum_to(high)) < budget:  # doubles: some sums go through every step up to there
+            rest = LARGEST_STEP - high
+            if rest:
+                total += self._extremes(high + 1, rest)[1] * rest
+            if total < budget:
+                raise ValueError(f"S must be at most the sum of all steps, which is <= {total!r}, got {S!r}")
+            low, high = high, min(2 * high + 1, LARGEST_STEP)
         while high - low > 1:
             middle = (low + high) // 2
             if self._sum_to(middle) < budget:
@@ -231,7 +236,7 @@ class Sums(Table):
             raise ValueError("steps must be given for an open-ended schedule, got None")
         count = math.ceil(cast("float", self.length)) if steps is None else whole("steps", steps, 1)
         total = self.sum(0, count)
-        if total == 0.0 or not math.isfinite(total) or not math.isfinite(budget / total):
+        if total == 0.0 or not math.isfinite(total) or not 0.0 < abs(budget / total) < math.inf:
             raise ValueError(f"steps must not add up to 0 nor past float64, got {count} that add up to {total!r}")
         return cast("Schedule", cast("Any", self) * (budget / total))
 

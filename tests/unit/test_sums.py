@@ -57,6 +57,13 @@ def test_sum(schedule: lrk.Schedule, a: int, b: int, power: float, total: float)
     assert schedule.sum(a, b, power) == pytest.approx(total, rel=1e-15, abs=0.0)
 
 
+def test_a_high_power_that_is_nothing_but_at_a_peak() -> None:
+    n, p = 10**12, 10**6
+    assert lrk.linear(1.0, 0.0, n).sum(0, n, p) == pytest.approx(n / (p + 1) + 0.5, rel=1e-9)
+    waves = lrk.cosine(1.0, 0.5, n, 2).sum(0, n, 1e7)
+    assert waves == pytest.approx(2 * n / math.sqrt(2 * math.pi * 1e7), rel=1e-6)
+
+
 def test_a_sum_of_tenths_is_rounded_once() -> None:
     assert lrk.constant(0.1).sum(0, 10) == 1.0
     assert lrk.from_values([0.1] * 10).sum(0, 10) == 1.0
@@ -103,6 +110,9 @@ def test_step_at() -> None:
     cosine = lrk.cosine(1.0, 0.0, 10**7)
     step = cosine.step_at(1234567.5)
     assert cosine.cumulative(step) >= 1234567.5 > cosine.cumulative(step - 1)
+    restarts = lrk.cosine(1.0, 0.0, 100).repeat()
+    assert (restarts * lrk.exponential(1.0, 0.999)).step_at(3.0) == 3
+    assert lrk.cosine(1.0, 0.0, 33.3).repeat().step_at(1.0) == 0
 
 
 def test_scaled_to() -> None:
@@ -190,7 +200,13 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: DOWN.cumulative(0, inclusive=1), TypeError, r"inclusive must be a bool, got 1"),  # type: ignore[arg-type]
     (lambda: lrk.constant(1.0).remaining(0), ValueError, r"remaining needs a schedule with a length, got an open-ended one"),
     (lambda: DOWN.remaining(-1), ValueError, r"step must be >= 0, got -1"),
-    (lambda: DOWN.step_at(10.5), ValueError, r"S must be at most the sum of all steps, 10\.0, got 10\.5"),
+    (lambda: DOWN.step_at(10.5), ValueError, r"S must be at most the sum of all steps, which is <= 10\.0, got 10\.5"),
+    (
+        lambda: (lrk.linear(2.0, 0.0, 4).repeat() * lrk.exponential(1.0, 0.5)).step_at(9.0),
+        ValueError,
+        r"S must be at most the sum of all steps, which is <= [34]\.\d+, got 9\.0",
+    ),
+    (lambda: lrk.constant(1e300, 1).scaled_to(sum=1e-300), ValueError, r"steps must not add up to 0 nor past float64, got 1 that"),
     (lambda: DOWN.step_at(math.inf), ValueError, r"S must be finite, got inf"),
     (lambda: DOWN.step_at("1"), TypeError, r"S must be a real number, got '1'"),  # type: ignore[arg-type]
     (lambda: (DOWN - 1.5).step_at(1.0), ValueError, r"step_at needs values >= 0, got -1\.5"),
