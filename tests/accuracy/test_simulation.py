@@ -129,6 +129,13 @@ def test_last_iterate_bound_of_any_length(shape: str, steps: int) -> None:
     assert abs(last_iterate_bound(schedule, steps) / exact - 1) <= 1e-12
 
 
+def test_bound_is_infinite_where_the_last_step_is_0() -> None:
+    schedule, inf = lrk.linear(1.0, 0.0, 4), np.inf
+    for norm in (1.0, 0.0, PowerLaw(1.0, -0.5), np.ones(10)):
+        assert last_iterate_bound(schedule, [5, 6, 10], gradient_norm=norm).tolist() == [inf, inf, inf]
+    assert last_iterate_bound(lrk.constant(0.0), 3) == inf
+
+
 def test_optimal_peak() -> None:
     schedule, steps = lrk.wsd(1.0, 0, 8000, 2000), np.array([100, 9000, 10_000])
     best = optimal_peak(schedule, steps, distance=2.0, gradient_norm=0.5)
@@ -151,6 +158,11 @@ def test_kernel_sum(kernel: Callable[..., object]) -> None:
         after = np.append(values[::-1].cumsum()[::-1][1:], 0)
         exact = (values**2 * kernel(after)).sum()  # type: ignore[operator]
         assert abs(kernel_sum(SCHEDULES[name], last, lambda lr: lr**2, kernel) / exact - 1) <= 1e-11, name
+
+
+def test_kernel_sum_ends_with_its_step() -> None:
+    schedule = lrk.constant(1.0)  # goes on behind it
+    assert kernel_sum(schedule, 3, lambda lr: lr, lambda s: 1.0 + s) == 1.0 + 2.0 + 3.0 + 4.0
 
 
 # ---- search ----
