@@ -300,6 +300,7 @@ static void begin_walk(lrk_walk *w, const lrk_part *part, int64_t start, int64_t
     w->at = w->piece_end = start;
     w->stop = stop;
     w->grade = grade;
+    w->longest = INT64_MAX;
     w->terms = NULL;
     w->gram.n = 0;
     w->depth = 0;
@@ -460,6 +461,7 @@ static int gauss_panel(lrk_walk *w, int64_t n, lrk_panel *p)
 static int is_graded(const lrk_walk *w, int64_t end)
 {
     const int64_t n = end - w->at, left = w->stop - end;
+    if (n > w->longest) return 0;
     if (w->grade & LRK_NEAR_STOP) return n <= left;
     return !(w->grade & LRK_TOWARDS_STOP) || n / 2 <= left;
 }

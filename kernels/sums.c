@@ -318,6 +318,9 @@ static double decays(lrk_dd rate, double per, double left, double n)
     return power_of_2(times(rate, left - (n - 1.0))) * (power_less_1(times(rate, n)) * per);
 }
 
+/* A panel may end long before t, with nothing but zeros behind it: so many times it may halve what counts. */
+#define LRK_FADING 12.0
+
 double lrk_discounted(const lrk_table *table, int64_t last, double decay)
 {
     const lrk_dd rate = lrk_dd_log2(decay);
@@ -327,6 +330,7 @@ double lrk_discounted(const lrk_table *table, int64_t last, double decay)
     lrk_walk walk;
     lrk_panel p;
     lrk_walk_begin(&walk, table, stop - forgotten(rate, stop), stop, LRK_NEAR_STOP | LRK_FLAT_ONCE);
+    if (-rate.hi * 0x1p60 > LRK_FADING) walk.longest = (int64_t)(LRK_FADING / -rate.hi);
     while (lrk_walk_next(&walk, &p)) {
         const double left = (double)(stop - 1 - p.first);
         if (walk.flat) {

@@ -38,6 +38,7 @@ typedef struct lrk_walk {
     lrk_part part;
     int64_t at, stop; /* the next step; of 2^63 steps the last one is left out */
     int grade;
+    int64_t longest;        /* that a panel not of its own steps may be */
     const lrk_terms *terms; /* NULL, or what is summed: panels are as small as that asks for */
     double term[LRK_NODES];
     int64_t limit;     /* up to where there is one formula ... */

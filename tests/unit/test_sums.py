@@ -133,6 +133,13 @@ def test_sums_with_a_memory() -> None:
     assert lrk.constant(0.0).log_shrink(0, STEPS, 1.0) == 0.0
 
 
+@pytest.mark.parametrize("decay", [0.9, 0.95, 0.97, 0.99])
+def test_a_discounted_sum_long_after_the_end_is_relative(decay: float) -> None:
+    schedule = lrk.linear(1.0, 0.0, 1000)
+    late = decay**1000 * schedule.discounted(1000, decay)
+    assert schedule.discounted(2000, decay) == pytest.approx(late, rel=1e-12)
+
+
 def test_nodes_of_few_steps_are_the_steps() -> None:
     step, weight, value, before, drop, after = DOWN.nodes(3)
     assert step.tolist() == [0.0, 1.0, 2.0, 3.0]
