@@ -408,8 +408,8 @@ static double magnitude_between(const lrk_gram *g, const double *values)
     return reach;
 }
 
-/* The terms of a panel, and whether its rule is exact for them. High powers are nothing at all nodes where they may still
-   be much between them. */
+/* The terms of a panel, and whether its rule is exact for them. High powers may be nothing at all nodes and much
+   between them. */
 static int terms_are_resolved(lrk_walk *w, const lrk_panel *p)
 {
     double c[LRK_NODES], size = 0.0, tail;
