@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 import lrkernel as lrk
 from lrkernel.simulation import MultiPower, last_iterate_bound, optimize
@@ -54,26 +53,26 @@ def test_peers_are_equal(name: str, ours: Any, plain: Any) -> None:
 
 @pytest.mark.parametrize("plainly", [False, True], ids=["lrkernel", "numpy"])
 @pytest.mark.parametrize(("name", "ours", "plain"), PEERS, ids=[name for name, _, _ in PEERS])
-def test_at_the_end_of_ten_million_steps(benchmark: BenchmarkFixture, name: str, ours: Any, plain: Any, plainly: bool) -> None:
+def test_at_the_end_of_ten_million_steps(benchmark: Any, name: str, ours: Any, plain: Any, plainly: bool) -> None:
     if plainly:
-        benchmark.pedantic(plain, (run_of(STEPS), STEPS), rounds=2)  # type: ignore[no-untyped-call]
+        benchmark.pedantic(plain, (run_of(STEPS), STEPS), rounds=2)
     else:
         benchmark(ours, run_of(STEPS), STEPS)
 
 
-def test_a_curve_of_1000_points(benchmark: BenchmarkFixture) -> None:
+def test_a_curve_of_1000_points(benchmark: Any) -> None:
     points = np.linspace(1, STEPS - 1, 1000).astype(np.int64)
-    benchmark.pedantic(lambda: LAW.predict(run_of(STEPS), points), rounds=10)  # type: ignore[no-untyped-call]
+    benchmark.pedantic(lambda: LAW.predict(run_of(STEPS), points), rounds=10)
 
 
-def test_a_sweep_of_10000_schedules(benchmark: BenchmarkFixture) -> None:
+def test_a_sweep_of_10000_schedules(benchmark: Any) -> None:
     decays = np.arange(1, 10_001) * 20
     batch = lrk.sweep(lambda decay: lrk.wsd(3e-4, 2000, 998_000 - decay, decay), decay=decays)
-    benchmark.pedantic(LAW.predict, (batch, 999_999), rounds=2)  # type: ignore[no-untyped-call]
+    benchmark.pedantic(LAW.predict, (batch, 999_999), rounds=2)
 
 
-def test_a_search(benchmark: BenchmarkFixture) -> None:
-    found = benchmark.pedantic(  # type: ignore[no-untyped-call]
+def test_a_search(benchmark: Any) -> None:
+    found = benchmark.pedantic(
         lambda: optimize(LAW, peak=3e-4, steps=24_000, warmup=2160, warmup_counts="area", floor=1e-10), rounds=3
     )
     assert found.loss <= 3.14969

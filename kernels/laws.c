@@ -23,6 +23,7 @@ typedef struct lrk_back {
     int from_first;      /* 1: something in the sum varies on the scale of the distance from step -1 too */
     lrk_dd tail;         /* sum of the steps behind the panel */
     double last;         /* sum of the panel, which the next call adds to the tail */
+    double value, fall;  /* at the beginning of what is done, per step */
     int64_t left, next;  /* panels that are left, the last of them before panels[next % LRK_ROOM] */
     lrk_walk walk;
     lrk_panel panels[LRK_ROOM];
@@ -38,7 +39,7 @@ static void begin_back(
     back->reach = reach;
     back->from_first = from_first;
     back->tail = (lrk_dd){0.0, 0.0};
-    back->last = 0.0;
+    back->last = back->value = back->fall = 0.0;
     back->left = 0;
 }
 
@@ -62,13 +63,9 @@ static int64_t may_reach(const lrk_back *back)
     int64_t most = least(all, back->most);
     if (far < INT64_MAX / back->reach) most = least(most, back->reach * far);
     if (back->from_first) most = least(most, back->end - back->end / (back->reach + 1));
-    if (most > 16) {
-        const int64_t probe = least(most, far / 2 + 1);
-        const double value = lrk_at(back->table, back->end - 1);
-        const double slope = (lrk_at(back->table, back->end - probe) - value) / (double)probe;
-        const double reach = (double)back->reach * root_behind(back->tail.hi, value, slope);
-        if (!((double)most <= reach)) most = reach > 16.0 ? (int64_t)reach : 16; /* 0 / 0 is no reach */
-    }
+    const double reach = (double)back->reach * root_behind(back->tail.hi, back->value, back->fall);
+    const int nothing = back->tail.hi == 0.0 && back->value == 0.0; /* so far; smooth_steps sees where that ends */
+    if (!nothing && !((double)most <= reach)) most = reach > 16.0 ? (int64_t)reach : 16;
     return most > 16 ? most : least(all, 16);
 }
 
@@ -87,8 +84,9 @@ static void look_back(lrk_back *back)
     }
 }
 
-/* Whether the panel reaches no further than it may: 1.5 times what may_reach says, which sees other steps. */
-static int is_smooth(const lrk_back *back, const lrk_panel *panel)
+/* As many steps as a panel that ends there may have: all it has, with 1.5 times what may_reach says, which knows the
+   schedule behind that end alone. */
+static int64_t smooth_steps(const lrk_back *back, const lrk_panel *panel)
 {
     const double *value = panel->value;
     double low = value[0], high = low;
@@ -96,10 +94,12 @@ static int is_smooth(const lrk_back *back, const lrk_panel *panel)
         low = value[j] < low ? value[j] : low;
         high = value[j] > high ? value[j] : high;
     }
-    if (!(high <= LRK_VARIETY * low)) return high == 0.0;
-    const double slope = -panel->drop[panel->nodes - 1], tail = back->tail.hi;
-    const double reach = 1.5 * (double)back->reach * root_behind(tail, value[panel->nodes - 1], slope);
-    return (double)panel->count <= reach;
+    if (high == 0.0) return panel->count;
+    if (back->tail.hi == 0.0) return 16;
+    if (!(high <= LRK_VARIETY * low)) return panel->count - panel->count / 8;
+    const double end = value[panel->nodes - 1], fall = -panel->drop[panel->nodes - 1];
+    const double reach = (double)back->reach * root_behind(back->tail.hi, end, fall);
+    return (double)panel->count <= 1.5 * reach ? panel->count : (int64_t)reach;
 }
 
 static lrk_dd plus(lrk_dd sum, double x)
@@ -121,12 +121,15 @@ static const lrk_panel *next_back(lrk_back *back)
         }
         const lrk_panel *panel = &back->panels[--back->next % LRK_ROOM];
         back->left -= 1;
-        if (panel->nodes == panel->count || is_smooth(back, panel)) {
+        const int64_t steps = panel->nodes == panel->count ? panel->count : smooth_steps(back, panel);
+        if (steps == panel->count) {
             back->last = panel->sum;
             back->end = panel->first;
+            back->value = panel->value[0];
+            if (panel->nodes > 1) back->fall = (panel->value[0] - panel->value[1]) / (panel->at[1] - panel->at[0]);
             return panel;
         }
-        back->most = panel->count - panel->count / 4;
+        back->most = steps > 16 ? steps : 16;
         back->left = 0;
     }
 }
@@ -150,7 +153,7 @@ int64_t lrk_panels_back(const lrk_table *table, int64_t stop, lrk_panel *panels,
 {
     lrk_back back;
     int64_t count = 0;
-    begin_back(&back, table, 0, stop, 3, 0);
+    begin_back(&back, table, 0, stop, 2, 0); /* nothing is known of the kernel */
     for (const lrk_panel *panel; (panel = next_back(&back)) != NULL; ++count)
         if (count < room) panels[count] = *panel;
     for (int64_t j = 0; count <= room && j < count / 2; ++j) {

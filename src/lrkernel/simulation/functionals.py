@@ -19,6 +19,8 @@ VALUES = 10_000
 
 def steps_of(steps: object, least: int) -> npt.NDArray[np.int64]:
     """Steps, or numbers of steps, from `least` to 2^63 - 2."""
+    if type(steps) is int and least <= steps < LARGEST_STEP:
+        return np.array(steps)
     array = steps_array(steps)
     for step in (array.min(initial=least), array.max(initial=least)):
         if not least <= step < LARGEST_STEP:
@@ -40,9 +42,9 @@ def functional(
     numbers = np.ascontiguousarray(parameters, np.float64)
     found = np.frombuffer(_core.predicted(name, tables, steps.reshape(-1), numbers, workers), np.float64)
     found = found.reshape(len(tables), steps.size, width)
-    negative = np.isnan(found).any(axis=(1, 2))
+    negative = np.isnan(found)
     if negative.any():
-        raise ValueError(f"schedule must be >= 0 at every step, got {shown(tables[int(negative.argmax())])}")
+        raise ValueError(f"schedule must be >= 0 at every step, got {shown(tables[np.argwhere(negative)[0, 0]])}")
     return found.reshape(*shape, *steps.shape, width)
 
 
