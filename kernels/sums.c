@@ -344,36 +344,38 @@ double lrk_discounted(const lrk_table *table, int64_t last, double decay)
     return rounded(sum);
 }
 
-#define LRK_FALLS_COUNT 64.0
+/* In units of a value's rounding: the derivative of a panel's polynomial, times the steps of the panel. */
+#define LRK_FALL_NOISE 256.0
 
 /* By the definition, and in the falls lr_(k-1) - lr_k of single steps, which count 1 + decay + ... + decay^(t-k) times.
-   The first one cancels where the curve has hardly fallen, the second one where it came back to where it began; the one
-   whose terms are smaller is taken, differences counting for more, which come from the derivatives of polynomials. */
+   The first one cancels where the curve has hardly fallen, the second one where it came back to where it began, and a
+   fall is a difference itself: the one that the rounding of values moves less is taken. */
 double lrk_annealing_area(const lrk_table *table, int64_t last, double decay)
 {
     const lrk_dd rate = lrk_dd_log2(decay);
     const double per = 1.0 / power_less_1(rate), from = lrk_at(table, 0);
     const int64_t stop = last < INT64_MAX ? last + 1 : last;
     lrk_dd sum = {0.0, 0.0}, falls = {0.0, 0.0};
-    double terms = 0.0, fall_terms = 0.0;
+    double noise = 0.0, falls_noise = 0.0;
     lrk_walk walk;
     lrk_panel p;
     lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP | LRK_FLAT_ONCE | LRK_WIDE);
     while (lrk_walk_next(&walk, &p)) {
         const double left = (double)(stop - 1 - p.first);
+        const double fall_noise = p.nodes < p.count ? LRK_FALL_NOISE / (double)p.count : 1.0;
         for (int i = 0; i < p.nodes; ++i) {
-            const double times_seen = walk.flat ? 1.0 : p.weight[i];
+            const double times_seen = walk.flat ? 1.0 : p.weight[i], size = magnitude(from) + magnitude(p.value[i]);
             const double weight = walk.flat ? decays(rate, per, left, p.weight[i])
                                             : p.weight[i] * power_of_2(times(rate, left - p.at[i]));
             add(&sum, weight * (from - p.value[i]));
-            terms += weight * (magnitude(from) + magnitude(p.value[i]));
+            noise += weight * size;
             if (p.drop[i] == 0.0) continue;
-            const double fall = -times_seen * p.drop[i] * (power_less_1(times(rate, left + 1.0 - p.at[i])) * per);
-            add(&falls, fall);
-            fall_terms += magnitude(fall);
+            const double counts = times_seen * (power_less_1(times(rate, left + 1.0 - p.at[i])) * per);
+            add(&falls, -counts * p.drop[i]);
+            falls_noise += counts * size * fall_noise;
         }
     }
-    return rounded(terms <= LRK_FALLS_COUNT * fall_terms ? sum : falls);
+    return rounded(noise <= falls_noise ? sum : falls);
 }
 
 /* ---- the range of values ---- */

@@ -333,8 +333,8 @@ class Sums(Table):
     def annealing_area(self, steps: Any, decay: Number) -> Any:
         """S2 of the law with annealing: ``m(0) + ... + m(t)``, m(i) = decay m(i - 1) + lr(i - 1) - lr(i), m(0) = 0.
 
-        That is the sum of ``decay^(t - k) (lr(0) - lr(k))``. Where the curve has hardly fallen it is computed from the falls of
-        single steps, each within 1e-12 of the steepest one of its segment, which does not cancel.
+        That is the sum of ``decay^(t - k) (lr(0) - lr(k))``, computed so or from the falls of single steps, whichever the rounding
+        of the values moves less. Early in a curve that rounding is what remains, relative to how far it has fallen.
 
         Parameters
         ----------

@@ -243,3 +243,10 @@ def test_discounted_sums_are_the_exact_ones(decay: float) -> None:
             wanted = (full - wave.real) / 2
             steepest = mpmath.pi / (2 * n)  # what each of the falls is relative to
             assert abs(fallen - wanted) <= DECAYED * (wanted + steepest * (t + 1) * full), t
+
+
+@pytest.mark.parametrize("t", [99, 300, 1000, 4000])
+def test_annealing_areas_are_relative_where_the_curve_has_hardly_fallen(t: int) -> None:
+    with mpmath.workdps(DIGITS):
+        wanted = mpmath.fsum(mpf(0.999) ** (t - k) * mpmath.sin(mpmath.pi * k / 10_000) ** 2 for k in range(t + 1))
+        assert off(lrk.cosine(1.0, 0.0, 5000).annealing_area(t, 0.999), wanted) <= DECAYED
