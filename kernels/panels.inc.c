@@ -302,6 +302,7 @@ static void begin_walk(lrk_walk *w, const lrk_part *part, int64_t start, int64_t
     w->grade = grade;
     w->longest = INT64_MAX;
     w->terms = NULL;
+    w->smooth = 0;
     w->gram.n = 0;
     w->depth = 0;
 }

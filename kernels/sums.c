@@ -344,8 +344,8 @@ double lrk_discounted(const lrk_table *table, int64_t last, double decay)
     return rounded(sum);
 }
 
-/* In units of a value's rounding: the derivative of a panel's polynomial, times the steps of the panel. */
-#define LRK_FALL_NOISE 256.0
+/* Of a fall from the polynomial through many steps, times their number, in units of a value's rounding; measured. */
+#define LRK_FALL_NOISE 8192.0
 
 /* By the definition, and in the falls lr_(k-1) - lr_k of single steps, which count 1 + decay + ... + decay^(t-k) times.
    The first one cancels where the curve has hardly fallen, the second one where it came back to where it began, and a
@@ -362,7 +362,7 @@ double lrk_annealing_area(const lrk_table *table, int64_t last, double decay)
     lrk_walk_begin(&walk, table, 0, stop, LRK_NEAR_STOP | LRK_FLAT_ONCE | LRK_WIDE);
     while (lrk_walk_next(&walk, &p)) {
         const double left = (double)(stop - 1 - p.first);
-        const double fall_noise = p.nodes < p.count ? LRK_FALL_NOISE / (double)p.count : 1.0;
+        const double apart = walk.smooth ? LRK_FALL_NOISE * walk.per : 1.0, fall_noise = apart < 1.0 ? apart : 1.0;
         for (int i = 0; i < p.nodes; ++i) {
             const double times_seen = walk.flat ? 1.0 : p.weight[i], size = magnitude(from) + magnitude(p.value[i]);
             const double weight = walk.flat ? decays(rate, per, left, p.weight[i])

@@ -122,7 +122,7 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel_files: dict[str, bytes
 
 def test_the_wheel_is_small(built: Distributions, wheel_files: dict[str, bytes]) -> None:
     assert built.wheel.stat().st_size < 700_000
-    assert max(map(len, wheel_files.values())) < 700_000  # the module: without debug information, one and not one per level
+    assert max(map(len, wheel_files.values())) < 1_000_000  # the module: without debug information, one and not one per level
 
 
 def test_the_wheel_is_for_this_interpreter_and_no_other(built: Distributions, wheel_files: dict[str, bytes]) -> None:
