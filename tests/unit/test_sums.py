@@ -133,11 +133,12 @@ def test_sums_with_a_memory() -> None:
     assert lrk.constant(0.0).log_shrink(0, STEPS, 1.0) == 0.0
 
 
-@pytest.mark.parametrize("decay", [0.9, 0.95, 0.97, 0.99])
-def test_a_discounted_sum_long_after_the_end_is_relative(decay: float) -> None:
-    schedule = lrk.linear(1.0, 0.0, 1000)
-    late = decay**1000 * schedule.discounted(1000, decay)
-    assert schedule.discounted(2000, decay) == pytest.approx(late, rel=1e-12)
+@pytest.mark.parametrize(("shape", "t", "decay"), [(lrk.linear, 2000, 0.95), (lrk.linear, 1100, 0.9), (lrk.cosine, 1500, 0.9)])
+def test_a_discounted_sum_long_after_the_end_is_relative(shape: Callable[..., lrk.Schedule], t: int, decay: float) -> None:
+    schedule = shape(1.0, 0.0, 1000)
+    weights = np.longdouble(decay) ** np.arange(t, -1, -1)
+    wanted = float((weights * schedule.values(t + 1)).sum())
+    assert schedule.discounted(t, decay) == pytest.approx(wanted, rel=1e-12, abs=0.0)
 
 
 def test_nodes_of_few_steps_are_the_steps() -> None:
