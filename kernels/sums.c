@@ -55,8 +55,9 @@ static lrk_dd sum_rows(const lrk_terms *terms, lrk_part part, int64_t n);
 static double growth_sum(double first, double last, lrk_dd log2_ratio, double n)
 {
     if (log2_ratio.hi == 0.0) return first * n;
-    const double from = log2_ratio.hi < 0.0 ? first : last;
+    const double from = magnitude(first) >= magnitude(last) ? first : last;
     const lrk_dd rate = log2_ratio.hi < 0.0 ? log2_ratio : (lrk_dd){-log2_ratio.hi, -log2_ratio.lo};
+    if (!(rate.hi > -1100.0)) return from; /* what follows is 0, also where the rate is beyond float64 */
     return from * (power_less_1(times(rate, n)) / power_less_1(rate));
 }
 

@@ -141,6 +141,11 @@ def test_a_discounted_sum_long_after_the_end_is_relative(shape: Callable[..., lr
     assert schedule.discounted(t, decay) == pytest.approx(wanted, rel=1e-12, abs=0.0)
 
 
+@pytest.mark.parametrize("start", [0.0, 1.0])
+def test_what_falls_to_nothing_in_one_step(start: float) -> None:
+    assert lrk.exponential(start, 0.9, 1e-307).sum(0, 1000) == start
+
+
 def test_nodes_of_few_steps_are_the_steps() -> None:
     step, weight, value, before, drop, after = DOWN.nodes(3)
     assert step.tolist() == [0.0, 1.0, 2.0, 3.0]
