@@ -213,3 +213,10 @@ def _refuse(array: np.ndarray[Any, Any], breaks: Callable[[], Any], rule: str) -
         wrong = breaks()
     if wrong.any():
         raise ValueError(f"step must be {rule}, got {shown(array[wrong].tolist()[0])}")
+
+
+def fraction(name: str, value: object) -> float:
+    number = real(name, value)
+    if not 0.0 < number < 1.0:
+        raise ValueError(f"{name} must be > 0 and < 1, got {value!r}")
+    return number

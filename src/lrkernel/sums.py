@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import LARGEST_STEP, Number, position, real, shown, steps_array, whole
+from ._arguments import LARGEST_STEP, Number, fraction, position, real, shown, steps_array, whole
 from ._core import SUMS, Table
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ class Sums(Table):
         >>> lrk.constant(1.0).discounted([0, 1, 2], decay=0.5)
         array([1.  , 1.5 , 1.75])
         """
-        return self._at_steps(DISCOUNTED, steps, _decay(decay))
+        return self._at_steps(DISCOUNTED, steps, fraction("decay", decay))
 
     def log_shrink(self, a: Number, b: Number, weight_decay: Number) -> float:
         """The logarithm of what decoupled weight decay leaves: ``sum of ln(1 - weight_decay lr(k)), k = a .. b - 1``.
@@ -362,7 +362,7 @@ class Sums(Table):
         ----------
         Tissue, Wang and Wang 2024, Scaling Law with Learning Rate Annealing.
         """
-        return self._at_steps(ANNEALING, steps, _decay(decay))
+        return self._at_steps(ANNEALING, steps, fraction("decay", decay))
 
     def nodes(self, t: Number) -> Nodes:
         """Few real steps that stand for the steps 0 to `t` in sums over them, closer and closer together towards `t`.
@@ -424,13 +424,6 @@ class Sums(Table):
         work = array.size * (WORK if what >= DISCOUNTED else 1)
         self._sums_at(what, decay, np.ascontiguousarray(array.reshape(-1)), out.reshape(-1), threads_of(None, work))
         return float(out) if array.ndim == 0 else out
-
-
-def _decay(decay: object) -> float:
-    number = real("decay", decay)
-    if not 0.0 < number < 1.0:
-        raise ValueError(f"decay must be > 0 and < 1, got {decay!r}")
-    return number
 
 
 def _range(a: object, b: object) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy.typing as npt
 
-from lrkernel._arguments import at_least, one_of, positive, real, shown
+from lrkernel._arguments import at_least, fraction, one_of, positive, real, shown
 from lrkernel.batch import ScheduleBatch
 from lrkernel.schedule import Schedule
 from lrkernel.simulation.functionals import Floats, functional, plain, steps_of
@@ -156,13 +156,6 @@ def _at_least_0(name: str, value: object) -> float:
     return at_least(name, value, 0.0)
 
 
-def _fraction(name: str, value: object) -> float:
-    number = real(name, value)
-    if not 0.0 < number < 1.0:
-        raise ValueError(f"{name} must be > 0 and < 1, got {value!r}")
-    return number
-
-
 def _names(law: type[Law]) -> list[str]:
     return [field.name for field in fields(cast("Any", law))]
 
@@ -257,7 +250,7 @@ class Annealing(Law):
     _functional: ClassVar[str] = "annealing"
 
     def __post_init__(self) -> None:
-        self._check(L0=real, decay=_fraction)
+        self._check(L0=real, decay=fraction)
 
 
 LAWS: dict[str, type[Law]] = {law.name: law for law in (MultiPower, Annealing)}
