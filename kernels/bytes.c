@@ -115,9 +115,6 @@ static const char *check_row(const lrk_segment *s, const lrk_segment *next, int 
     if (needs_end(s) &&
         !(next != NULL ? reaches(s, next->begin, next->begin_part) : depth > 0 || reaches(s, INT64_MAX, 0.0)))
         return "a row must not end before the next one begins";
-    /* past its end: 0 times a quotient beyond float64 */
-    if (s->shape == SHAPE_linear && s->gap == 0.0 && s->span < 0x1p-960 && !reaches(s, INT64_MAX, 0.0))
-        return "a level line must not end at once";
     return NULL;
 }
 

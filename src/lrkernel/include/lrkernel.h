@@ -89,7 +89,8 @@ static inline double lrk_cursor_at(lrk_cursor *cursor, int64_t step)
 /* The table that Schedule.to_bytes() of Python wrote. Ask how many rows and values the bytes hold, allocate them
    (calloc guards the product), and load; the table then refers to both buffers and no longer to the bytes. NULL, or
    the rule that the bytes break. They may come from anybody: nothing beyond `size` or the buffers is touched, and
-   what was loaded has a value at every step; it is NaN only where a scale or a product multiplies infinity by 0. */
+   what was loaded has a value at every step; it is NaN only where a scale or a product multiplies infinity by 0, or
+   where bytes that Schedule.to_bytes() did not write ask for a formula far past its end. */
 const char *lrk_table_measure(const void *data, size_t size, int64_t *rows, int64_t *values);
 const char *lrk_table_load(
     const void *data, size_t size, lrk_segment *segments, int64_t rows, double *values, int64_t count,
