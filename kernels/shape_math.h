@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "doubledouble.h"
 #include "lrkernel.h"
+#include "shapes.h"
 
 #include <math.h> /* sqrt alone, which IEEE 754 rounds correctly everywhere */
 #include <stddef.h>
@@ -662,13 +663,6 @@ LRK_INLINE lrk_series inverse_sqrt_series(const lrk_segment *s, lrk_dd t)
 
 /* ---- geometric, exponential: start 2^(rate t) ---- */
 
-enum {
-    GROWTH_START,    /* mantissa of start ... */
-    GROWTH_EXPONENT, /* ... and its exponent */
-    GROWTH_RATE,     /* a double-double */
-    GROWTH_RATE_LOW
-};
-
 /* Rates beyond 2^100 give 0 or inf after one step; cut off so that no product overflows. */
 static void lrk_growth_prepare(lrk_segment *s, lrk_dd rate)
 {
@@ -719,17 +713,22 @@ LRK_INLINE lrk_series geometric_series(const lrk_segment *s, lrk_dd t)
     return lrk_grow(s, t);
 }
 
+/* The quotient, or its products, may be beyond float64: 2^100 is past all values after one step, and 0 does nothing to
+   them in 2^63. */
 static const char *exponential_prepare(lrk_segment *s, lrk_dd span)
 {
     (void)span;
     if (!(s->param > 0.0)) return "gamma must be > 0";
     if (!(s->every > 0.0 && lrk_is_finite(s->every))) return "every must be > 0";
-    const lrk_dd rate = lrk_dd_log2(s->param);
-    if (s->every >= 0x1p-100 || rate.hi == 0.0) {
-        lrk_growth_prepare(s, lrk_dd_divide(rate, (lrk_dd){s->every, 0.0}));
-    } else { /* the quotient may overflow */
-        lrk_growth_prepare(s, (lrk_dd){rate.hi < 0.0 ? -0x1p100 : 0x1p100, 0.0});
+    lrk_dd rate = lrk_dd_log2(s->param);
+    if (s->every > 0x1p900) {
+        rate = (lrk_dd){0.0, 0.0};
+    } else if (s->every >= 0x1p-100 || rate.hi == 0.0) {
+        rate = lrk_dd_divide(rate, (lrk_dd){s->every, 0.0});
+    } else {
+        rate = (lrk_dd){rate.hi < 0.0 ? -0x1p100 : 0x1p100, 0.0};
     }
+    lrk_growth_prepare(s, rate);
     return NULL;
 }
 

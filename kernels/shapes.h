@@ -25,4 +25,12 @@ static const enum kind kinds[] = {
 #include "shapes.def"
 };
 
+/* In k of rows that grow. */
+enum {
+    GROWTH_START,    /* mantissa of start ... */
+    GROWTH_EXPONENT, /* ... and its exponent */
+    GROWTH_RATE,     /* log2 of what a step multiplies by, a double-double */
+    GROWTH_RATE_LOW
+};
+
 #endif

@@ -61,14 +61,6 @@ static double growth_sum(double first, double last, lrk_dd log2_ratio, double n)
     return from * (power_less_1(times(rate, n)) / power_less_1(rate));
 }
 
-/* log2 of what a step multiplies the value of an exponential or a geometric row by. */
-static lrk_dd growth_rate(const lrk_segment *s)
-{
-    if (s->shape == SHAPE_exponential) return lrk_dd_divide(lrk_dd_log2(s->param), (lrk_dd){s->every, 0.0});
-    const lrk_dd from = lrk_dd_log2(magnitude(s->start)), to = lrk_dd_log2(magnitude(s->stop));
-    return lrk_dd_divide(lrk_dd_add(to, (lrk_dd){-from.hi, -from.lo}), (lrk_dd){s->span, 0.0});
-}
-
 /* n stairs, from the k-th on, that all last as many whole steps; their number is cut where others follow. */
 static lrk_dd sum_stairs(const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, lrk_stair k, int64_t *n)
 {
@@ -205,7 +197,8 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
     }
     if ((s->shape == SHAPE_exponential || s->shape == SHAPE_geometric) && terms->shrink == 0.0) {
         const double first = term_of(terms, value_at(row, 0, 0.0)), last = term_of(terms, value_at(row, n - 1, 0.0));
-        add(sum, growth_sum(first, last, times(growth_rate(s), terms->power), (double)n));
+        const lrk_dd rate = {s->k[GROWTH_RATE], s->k[GROWTH_RATE_LOW]};
+        add(sum, growth_sum(first, last, times(rate, terms->power), (double)n));
         return;
     }
     if (s->shape == SHAPE_linear && plain) {
