@@ -22,7 +22,7 @@ static int has_custom(const lrk_table *t, const lrk_segment *s)
 
 static lrk_dd flat_sum(double value, double steps)
 {
-    return magnitude(value) < 0x1p900 ? lrk_two_product(value, steps) : (lrk_dd){value * steps, 0.0};
+    return magnitude(value) < 0x1p900 ? lrk_two_product(value, steps, 0) : (lrk_dd){value * steps, 0.0};
 }
 
 /* What a chart keeps of a panel. */

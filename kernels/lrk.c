@@ -112,13 +112,14 @@ typedef struct lrk_stores {
 typedef struct lrk_level_code {
     const lrk_stores *stores[2]; /* of float64, of float32 */
     void (*quicken)(int32_t eighths, const lrk_blocks *b, lrk_quicks *q);
-    int (*quick)(const lrk_quicks *q, int32_t block, int32_t r, int32_t sign, int32_t n, float *out);
+    int32_t (*quick)(const lrk_quicks *q, int32_t block, int32_t r, int32_t sign, int32_t n, float *out);
     struct {
         void (*node)(const lrk_segment *segment, const double *by, int64_t n, double *values);
         void (*anchors)(const lrk_segment *segment, int32_t eighths, lrk_blocks *b);
         void (*quicken)(const lrk_segment *segment, int32_t eighths, const lrk_blocks *b, lrk_quicks *q);
         void (*each)(const lrk_segment *segment, const lrk_steps *steps, int32_t eighths, double *out);
         void (*inside)(const lrk_segment *segment, lrk_inside *inside);
+        double (*one)(const lrk_segment *segment, const lrk_steps *block, double r);
     } shapes[SHAPE_COUNT];
 } lrk_level_code;
 
@@ -295,6 +296,11 @@ int lrk_level(void)
     return LRK_ACQUIRE(chosen_level);
 }
 
+static const lrk_level_code *level_code(void)
+{
+    return levels[lrk_level()].code;
+}
+
 /* ---- deriving the fields of a row ---- */
 
 const char *lrk_prepare(lrk_segment *s)
@@ -333,6 +339,7 @@ const char *lrk_prepare(lrk_segment *s)
     s->span = span.hi;
 
     const char *broken = NULL;
+    if (kinds[s->shape] == TABLE || kinds[s->shape] == SERIES) s->high = lrk_fused_steps(s);
     switch (s->shape) {
 #define LRK_LANE(id, name, ulp, call, formula) \
     case id:                                   \
@@ -411,15 +418,6 @@ static double block_steps(const lrk_segment *s, const lrk_place *place, int64_t 
     return (double)(near & in_block);
 }
 
-/* lrk_distance without waiting for sums that lose nothing: nearly all distances are whole and below 2^32. Tried besides
-   for powers, whose 150 ns are one chain of divisions and polynomials: branches instead of choices by sign, AVX code.
-   Neither was faster. */
-static lrk_dd step_distance(const lrk_steps *steps, double j)
-{
-    if (steps->high == 0.0 && steps->part == 0.0) return (lrk_dd){steps->low + j, 0.0};
-    return lrk_distance(steps, j);
-}
-
 static double range_at(const lrk_table *t, int64_t first, int64_t rows, lrk_clock clock);
 
 /* Kept out of row_at: what it takes to call the function of others cost each step of any shape 20 instructions. */
@@ -447,17 +445,9 @@ static double row_at(const lrk_table *t, const lrk_segment *s, const lrk_place *
     case id: {                                                 \
         if (at_begin) return s->start;                         \
         const double r = block_steps(s, place, whole, &steps); \
-        return name##_at(s, step_distance(&steps, 0.0), r);    \
+        return level_code()->shapes[id].one(s, &steps, r);     \
     }
-#define LRK_SERIES(id, name, ulp, call, formula)                                                \
-    case id: {                                                                                  \
-        if (at_begin) return s->start;                                                          \
-        const double r = block_steps(s, place, whole, &steps);                                  \
-        const lrk_series e = name##_series(s, step_distance(&steps, 0.0));                      \
-        const double terms = lrk_settles(&e, s->k[LRK_WIDTH]);                                  \
-        if (terms == 0.0) return lrk_rounded(name##_series(s, step_distance(&steps, r)).value); \
-        return terms == 4.0 ? lrk_sum4(&e, r) : lrk_sum8(&e, r);                                \
-    }
+#define LRK_SERIES LRK_TABLE
 #define LRK_CALLED(id, name, ulp, call, formula) \
     case id:                                     \
         return at_begin ? s->start : name##_call(s, place, whole);
@@ -634,6 +624,12 @@ static int is_long(const lrk_segment *s, const lrk_place *place, int64_t whole, 
     return s->span >= LRK_LONG && (uint64_t)whole + (uint64_t)n <= place->end;
 }
 
+/* How many steps are done in full where float32 arithmetic did not do for the first of them. */
+static int32_t slow_run(const lrk_quicks *q, int32_t block, int32_t n)
+{
+    return n < LRK_QUICK_STEPS || q->most[block] < 0.0 ? n : LRK_QUICK_STEPS;
+}
+
 /* A line as float32: blocks of a series with one term, anywhere. */
 static void fill_quickly(
     lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, float *out)
@@ -655,9 +651,13 @@ static void fill_quickly(
         f->code->quicken(eighths, &b, &q);
         for (int32_t j = 0; j < count; ++j) {
             const int32_t run = n < LRK_CENTRE ? (int32_t)n : LRK_CENTRE;
-            if (!f->code->quick(&q, j, 0, 1, run, out)) {
-                steps = lane_steps(s, place, whole);
-                f->to->lane[s->shape](s, &steps, run, out);
+            for (int32_t done = 0; done < run;) {
+                done += f->code->quick(&q, j, done, 1, run - done, out + done);
+                const int32_t rest = slow_run(&q, j, run - done);
+                if (rest == 0) break;
+                steps = lane_steps(s, place, whole + done);
+                f->to->lane[s->shape](s, &steps, rest, out + done);
+                done += rest;
             }
             n -= run;
             if (n == 0) return; /* the clock may stand at the last int64 step */
@@ -717,7 +717,7 @@ static const lrk_inside *table_of(const lrk_fill_state *f, const lrk_segment *s)
 /* Whether it is worth a look if float32 arithmetic does for a block of a series. */
 static int changes_little(const lrk_blocks *b, int32_t block)
 {
-    return lrk_magnitude(b->c[0][block]) * LRK_CENTRE <= 0x1p-10 * lrk_magnitude(b->value[block]);
+    return lrk_magnitude(b->c[0][block]) * LRK_CENTRE <= 0x1p-9 * lrk_magnitude(b->value[block]);
 }
 
 static void fill_blocks(
@@ -740,8 +740,9 @@ static void fill_blocks(
         int64_t r = (int64_t)(near - first); /* steps from the block's beginning, which for a falling row comes last */
         const int64_t passed = s->falling ? width - 1 - r : r, blocks = (passed + n + width - 1) / width;
         const int32_t eighths = blocks < LRK_BLOCKS ? ((int32_t)blocks + 7) / 8 : LRK_BLOCKS / 8, count = 8 * eighths;
-        for (int32_t j = 0; j < count; ++j) {
-            const lrk_steps steps = split_steps(first + (uint64_t)(sign * j * width), b.part, 1.0);
+        for (int32_t j = 0; j < count; ++j) { /* what fills up the last eight is none behind the row's end */
+            const int64_t block = j < blocks ? j : 0;
+            const lrk_steps steps = split_steps(first + (uint64_t)(sign * block * width), b.part, 1.0);
             b.high[j] = steps.high;
             b.low[j] = steps.low;
         }
@@ -751,21 +752,29 @@ static void fill_blocks(
         if (quick && !in_table) f->code->quicken(eighths, &b, &q);
         for (int32_t j = 0; j < count; ++j) {
             const int64_t room = s->falling ? r + 1 : width - r, run = n < room ? n : room;
-            const int written = quick && f->code->quick(&q, j, (int32_t)r, sign, (int32_t)run, out);
-            if (in_table && !written) {
-                f->to->join(&b, j, inside, (int32_t)r, sign, (int32_t)run, out);
-            } else if (!written && b.terms[j] > 0.0) {
-                f->to->sum(&b, j, (int32_t)r, sign, (int32_t)run, out);
-            } else if (!written) {
-                const lrk_steps steps = {b.high[j], b.low[j] + (double)r, b.part, sign};
-                double values[LRK_CENTRE];
-                f->code->shapes[s->shape].each(s, &steps, ((int32_t)run + 7) / 8, values);
-                f->to->copy(values, run, out);
+            for (int32_t left = (int32_t)run; left > 0;) {
+                const int32_t right = quick ? f->code->quick(&q, j, (int32_t)r, sign, left, out) : 0;
+                r += sign * right;
+                left -= right;
+                out = behind(f, out, right);
+                const int32_t rest = quick ? slow_run(&q, j, left) : left;
+                if (in_table) {
+                    f->to->join(&b, j, inside, (int32_t)r, sign, rest, out);
+                } else if (b.terms[j] > 0.0) {
+                    f->to->sum(&b, j, (int32_t)r, sign, rest, out);
+                } else {
+                    const lrk_steps steps = {b.high[j], b.low[j] + (double)r, b.part, sign};
+                    double values[LRK_CENTRE];
+                    f->code->shapes[s->shape].each(s, &steps, (rest + 7) / 8, values);
+                    f->to->copy(values, rest, out);
+                }
+                r += sign * rest;
+                left -= rest;
+                out = behind(f, out, rest);
             }
             n -= run;
             if (n == 0) return;
             whole += run;
-            out = behind(f, out, run);
             r = s->falling ? width - 1 : 0;
         }
     }
@@ -883,7 +892,7 @@ static void fill_steps(lrk_fill_state *f, int64_t start, int64_t stride, int64_t
 
 void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t count, double *out, int64_t gap)
 {
-    lrk_fill_state f = {.table = table, .code = levels[lrk_level()].code};
+    lrk_fill_state f = {.table = table, .code = level_code()};
     write_doubles(&f);
     if (gap == 1) {
         fill_steps(&f, start, stride, count, out);
@@ -899,7 +908,7 @@ void lrk_fill(const lrk_table *table, int64_t start, int64_t stride, int64_t cou
 
 void lrk_fill_float(const lrk_table *table, int64_t start, int64_t stride, int64_t count, float *out, int64_t gap)
 {
-    lrk_fill_state f = {.table = table, .code = levels[lrk_level()].code};
+    lrk_fill_state f = {.table = table, .code = level_code()};
     write_floats(&f);
     if (gap == 1) {
         fill_steps(&f, start, stride, count, out);

@@ -216,19 +216,19 @@ struct lrk_terms {
 static double power_of_2(lrk_dd x)
 {
     const double cut = lrk_clamp(x.hi, -4000.0, 4000.0), k = lrk_round(cut);
-    const lrk_dd r = lrk_exp2_minus_1(lrk_two_sum(cut - k, lrk_clamp(x.lo, -1.0, 1.0)));
+    const lrk_dd r = lrk_exp2_minus_1(lrk_two_sum(cut - k, lrk_clamp(x.lo, -1.0, 1.0)), 0);
     return lrk_scale(1.0 + r.hi, k);
 }
 
 /* 2^x - 1, relative to its value. */
 static double power_less_1(lrk_dd x)
 {
-    return magnitude(x.hi) <= 0.5 ? lrk_exp2_minus_1(x).hi : power_of_2(x) - 1.0;
+    return magnitude(x.hi) <= 0.5 ? lrk_exp2_minus_1(x, 0).hi : power_of_2(x) - 1.0;
 }
 
 static lrk_dd times(lrk_dd x, double y)
 {
-    return lrk_dd_multiply(x, (lrk_dd){y, 0.0});
+    return lrk_dd_multiply(x, (lrk_dd){y, 0.0}, 0);
 }
 
 static int is_whole(double x)
@@ -267,7 +267,7 @@ static double to_power(double value, double power)
     if (value < 0.0 && !is_whole(power)) return NAN;
     if (size == 0.0 || size == INFINITY) return size;
     const lrk_dd log2 = power <= 4.0 ? quick_log2(size) : lrk_dd_log2(size);
-    const lrk_dd whole = lrk_two_product(log2.hi, power);
+    const lrk_dd whole = lrk_two_product(log2.hi, power, 0);
     const double found = power_of_2(lrk_two_sum(whole.hi, whole.lo + log2.lo * power));
     return value < 0.0 && !is_whole(0.5 * power) ? -found : found;
 }
@@ -541,5 +541,5 @@ static void add(lrk_dd *sum, double x)
 static void add_times(lrk_dd *sum, lrk_dd x, double k)
 {
     add(sum, x.hi * k);
-    if (magnitude(x.hi) < 0x1p900 && magnitude(k) < 0x1p60) add(sum, lrk_two_product(x.hi, k).lo + x.lo * k);
+    if (magnitude(x.hi) < 0x1p900 && magnitude(k) < 0x1p60) add(sum, lrk_two_product(x.hi, k, 0).lo + x.lo * k);
 }

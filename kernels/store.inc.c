@@ -12,7 +12,8 @@
    (2.4 times the time for 16 MB) and into memory that the system has just cleared (1.2 to 1.8 times): not used. For a
    cosine, prefetching the block ahead for writing won 3 percent, unrolling lost 20, and a block in the cache copied by
    memcpy 20. Fresh output costs what np.full does: NumPy asks for huge pages, without which a fill takes 5 times the
-   time; MADV_POPULATE_WRITE before it won nothing. */
+   time; MADV_POPULATE_WRITE before it won nothing. Sums of 8 or 16 steps abreast, term by term, took 140 to 176 ns
+   instead of 140 per block at the baseline and 71 instead of 73 at x86-64-v3. */
 
 static void LRK_STORE(constant)(double value, int64_t n, void *to)
 {
@@ -41,11 +42,15 @@ static void LRK_STORE(sum)(const lrk_blocks *b, int32_t block, int32_t r, int32_
     LRK_VALUE *restrict out = to;
     const lrk_series e = lrk_series_of(b, block);
     const double *restrict steps = lrk_away + LRK_CENTRE + sign * r;
-    if (b->terms[block] == 4.0) {
-        for (int32_t j = 0; j < n; ++j) out[j] = (LRK_VALUE)lrk_sum4(&e, steps[j]);
-    } else {
+    if (b->terms[block] != 4.0) {
         for (int32_t j = 0; j < n; ++j) out[j] = (LRK_VALUE)lrk_sum8(&e, steps[j]);
+        return;
     }
+    if (e.c3 == 0.0 && e.c4 == 0.0) { /* a square: half of the sum adds zeros */
+        for (int32_t j = 0; j < n; ++j) out[j] = (LRK_VALUE)lrk_sum2(&e, steps[j]);
+        return;
+    }
+    for (int32_t j = 0; j < n; ++j) out[j] = (LRK_VALUE)lrk_sum4(&e, steps[j]);
 }
 
 #define LRK_LANE(id, name, ulp, call, formula)                                                                 \

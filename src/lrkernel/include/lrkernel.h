@@ -40,7 +40,7 @@ typedef struct lrk_segment {
     double span;      /* derived: end - begin, INFINITY where open-ended */
     double base;      /* derived: the end value nearer to zero ... */
     double gap;       /* ... and how far the other one is from it */
-    double low, high; /* derived: the range of the end values */
+    double low, high; /* derived: of a line, the range of the end values; of rows with blocks, shape_math.h says what */
     double k[8];      /* derived: what the shape's formula needs, named in shape_math.h */
 } lrk_segment;
 
