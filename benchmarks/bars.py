@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pairs import (
+    ASKED,
     PAIRS,
     Pair,
     at_level,
@@ -81,8 +82,8 @@ def at_the_best(n: int) -> Iterator[Bar]:
         yield Bar(two_threads_or_one(steps), 1.05)  # where it does not pay both do the same
     yield Bar(steps_in("shuffled steps", n), 3.0)
     for name in CURVES:
-        for apart in (False, True):
-            yield Bar(one_call(name, n, apart), 3.0)
+        for asked in ASKED:
+            yield Bar(one_call(name, n, asked), 3.0)
     yield Bar(of_scheduler("step"), 4.0)
     yield Bar(construction("wsd"), 5.0, microseconds=True)
     for threads in (1, 2):

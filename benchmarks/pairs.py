@@ -167,11 +167,18 @@ def peer(name: str, n: int) -> Pair:
 # ---- calls ----
 
 
-def one_call(name: str, n: int, apart: bool = False) -> Pair:
-    """Steps as a training loop asks for them, from the middle on; or far apart."""
-    steps = [n // CALLS * k if apart else n // 2 + k for k in range(CALLS)]
+# Steps of calls: as a training loop asks for them, from the middle on; far apart; and one again and again, as timeit does.
+ASKED: dict[str, Callable[[int], list[int]]] = {
+    "in a row": lambda n: [n // 2 + k for k in range(CALLS)],
+    "far apart": lambda n: [n // CALLS * k for k in range(CALLS)],
+    "the same step": lambda n: [n // 2] * CALLS,
+}
+
+
+def one_call(name: str, n: int, asked: str) -> Pair:
+    steps = ASKED[asked](n)
     cosine = partial(cosines, [math.pi * step / n for step in steps])
-    said = f"`schedule(step)`, {name}{', far apart' * apart}"
+    said = f"`schedule(step)`, {name}, {asked}"
     return Pair(said, partial(scalars, CURVES[name](n), steps), "`math.cos(x)`", cosine, CALLS)
 
 

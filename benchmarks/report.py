@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from baselines import BASELINES, STEPPERS
 from pairs import (
+    ASKED,
     CALLS,
     PAIRS,
     Pair,
@@ -134,8 +135,8 @@ def steps() -> Iterator[str]:
 
 def calls(n: int) -> Iterator[Pair]:
     for name in ("linear", "warmup_cosine", "64_parts", "real_power"):
-        for apart in (False, True):
-            yield one_call(name, n, apart)
+        for asked in ASKED:
+            yield one_call(name, n, asked)
     for method in ("step", "get_lr"):
         yield of_scheduler(method)
     for name in CONSTRUCTIONS:

@@ -31,7 +31,8 @@ int lrk_ahead_pays(lrk_asked *asked, int64_t step)
         return 1;
     }
     const int64_t patience = block == NULL ? 0 : LRK_ACQUIRE(block->patience);
-    if (step - LRK_ACQUIRE(asked->since) < LRK_PATIENCE + patience) return 0;
+    const uint64_t asks = (uint64_t)step - (uint64_t)LRK_ACQUIRE(asked->since);
+    if ((int64_t)asks < LRK_PATIENCE + patience) return 0;
     if (block != NULL && patience < LRK_MOST_PATIENCE) LRK_RELEASE(block->patience, patience + LRK_MOST_PATIENCE / 4);
     return 1;
 }

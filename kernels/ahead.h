@@ -1,8 +1,8 @@
 /* ahead.h - values filled in ahead for who asks step by step: a step of a fill costs a tenth of one by itself.
 
-   A table that is asked for some steps in a row gets one block of values, which is overwritten from then on. Threads
-   share it without a lock: who finds it being written does without, and no value is torn. A cursor (cursor.c) is the
-   same for one thread, which needs no turns and so gets longer blocks. */
+   A table that is asked for some steps in a row, or for one again and again, gets one block of values, which is
+   overwritten from then on. Threads share it without a lock: who finds it being written does without, and no value is
+   torn. A cursor (cursor.c) is the same for one thread, which needs no turns and so gets longer blocks. */
 #ifndef LRK_AHEAD_H
 #define LRK_AHEAD_H
 
@@ -20,8 +20,8 @@ typedef struct lrk_ahead {
     volatile uint64_t bits[LRK_AHEAD_STEPS]; /* of the values */
 } lrk_ahead;
 
-/* What a table keeps of those who ask it: the last run of steps that no block had, by its first and by the one that
-   would continue it or the block; and the block. All zero at first. */
+/* What a table keeps of those who ask it: the last run of steps that no block had, by the one that would continue it or
+   the block and by the one that is as many before it as were asked for; and the block. All zero at first. */
 typedef struct lrk_asked {
     volatile int64_t since, next;
     lrk_ahead *volatile block;
@@ -46,12 +46,17 @@ static inline int lrk_ahead_has(const lrk_asked *asked, int64_t step, double *va
 /* Whether to fill a block from a step on that is in none and continues the last run. */
 int lrk_ahead_pays(lrk_asked *asked, int64_t step);
 
-/* The same of any step that is in no block. */
+/* The same of any step that is in no block. One that is asked for again is in the run as well: it counts as one more at
+   its beginning. */
 static inline int lrk_ahead_wanted(lrk_asked *asked, int64_t step)
 {
-    const int64_t next = LRK_ACQUIRE(asked->next);
+    const uint64_t next = (uint64_t)LRK_ACQUIRE(asked->next), since = (uint64_t)LRK_ACQUIRE(asked->since);
+    if ((uint64_t)step == next - 1) {
+        LRK_RELEASE(asked->since, (int64_t)(since - 1));
+        return lrk_ahead_pays(asked, step);
+    }
     LRK_RELEASE(asked->next, (int64_t)((uint64_t)step + 1));
-    if (step == next) return lrk_ahead_pays(asked, step);
+    if ((uint64_t)step == next) return lrk_ahead_pays(asked, step);
     LRK_RELEASE(asked->since, step);
     return 0;
 }

@@ -290,15 +290,22 @@ int lrk_use_level(int level)
     return 0;
 }
 
+LRK_INLINE int the_level(void)
+{
+    const int level = LRK_ACQUIRE(chosen_level);
+    if (level >= 0) return level;
+    lrk_use_level(-1);
+    return LRK_ACQUIRE(chosen_level);
+}
+
 int lrk_level(void)
 {
-    if (LRK_ACQUIRE(chosen_level) < 0) lrk_use_level(-1);
-    return LRK_ACQUIRE(chosen_level);
+    return the_level();
 }
 
 static const lrk_level_code *level_code(void)
 {
-    return levels[lrk_level()].code;
+    return levels[the_level()].code;
 }
 
 /* ---- deriving the fields of a row ---- */
@@ -720,6 +727,24 @@ static int changes_little(const lrk_blocks *b, int32_t block)
     return lrk_magnitude(b->c[0][block]) * LRK_CENTRE <= 0x1p-9 * lrk_magnitude(b->value[block]);
 }
 
+/* n steps of a block in full, in whole vectors where each is an anchor of its own; gives n. */
+LRK_INLINE int32_t write_block(
+    const lrk_fill_state *f, const lrk_segment *s, const lrk_blocks *b, int32_t block, const lrk_inside *inside,
+    int64_t r, int32_t sign, int32_t n, void *out)
+{
+    if (kinds[s->shape] == TABLE) {
+        f->to->join(b, block, inside, (int32_t)r, sign, n, out);
+    } else if (b->terms[block] > 0.0) {
+        f->to->sum(b, block, (int32_t)r, sign, n, out);
+    } else {
+        const lrk_steps steps = {b->high[block], b->low[block] + (double)r, b->part, sign};
+        double values[LRK_CENTRE];
+        f->code->shapes[s->shape].each(s, &steps, (n + 7) / 8, values);
+        f->to->copy(values, n, out);
+    }
+    return n;
+}
+
 static void fill_blocks(
     lrk_fill_state *f, const lrk_segment *s, const lrk_place *place, int64_t whole, int64_t n, void *out)
 {
@@ -752,29 +777,19 @@ static void fill_blocks(
         if (quick && !in_table) f->code->quicken(eighths, &b, &q);
         for (int32_t j = 0; j < count; ++j) {
             const int64_t room = s->falling ? r + 1 : width - r, run = n < room ? n : room;
-            for (int32_t left = (int32_t)run; left > 0;) {
-                const int32_t right = quick ? f->code->quick(&q, j, (int32_t)r, sign, left, out) : 0;
-                r += sign * right;
-                left -= right;
-                out = behind(f, out, right);
-                const int32_t rest = quick ? slow_run(&q, j, left) : left;
-                if (in_table) {
-                    f->to->join(&b, j, inside, (int32_t)r, sign, rest, out);
-                } else if (b.terms[j] > 0.0) {
-                    f->to->sum(&b, j, (int32_t)r, sign, rest, out);
-                } else {
-                    const lrk_steps steps = {b.high[j], b.low[j] + (double)r, b.part, sign};
-                    double values[LRK_CENTRE];
-                    f->code->shapes[s->shape].each(s, &steps, (rest + 7) / 8, values);
-                    f->to->copy(values, rest, out);
-                }
-                r += sign * rest;
-                left -= rest;
-                out = behind(f, out, rest);
+            int32_t done = 0;
+            if (!quick) done = write_block(f, s, &b, j, inside, r, sign, (int32_t)run, out);
+            while (done < run) {
+                done +=
+                    f->code->quick(&q, j, (int32_t)r + sign * done, sign, (int32_t)run - done, behind(f, out, done));
+                if (done == run) break;
+                const int32_t rest = slow_run(&q, j, (int32_t)run - done);
+                done += write_block(f, s, &b, j, inside, r + sign * done, sign, rest, behind(f, out, done));
             }
             n -= run;
             if (n == 0) return;
             whole += run;
+            out = behind(f, out, run);
             r = s->falling ? width - 1 : 0;
         }
     }

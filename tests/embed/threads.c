@@ -131,6 +131,9 @@ static void check_ahead(void)
     require(block.turn == 12 && block.patience == 128, "a block that is left early makes the next one wait");
     for (int64_t j = INT64_MAX - 1000; j < INT64_MAX; ++j) had += ask(&asked, tables, j);
     require(had > 1000 && ask(&asked, tables, INT64_MAX), "the last step is in the last block");
+    had = 0;
+    for (int j = 0; j < 1000; ++j) had += ask(&asked, tables, 7000);
+    require(had > 500 && ask(&asked, tables, 7001), "a step that is asked for again and again is filled from");
 }
 
 static lrk_ahead shared_block;

@@ -65,6 +65,8 @@ def test_steps_in_a_row(curve: lrk.Schedule) -> None:
     for start in (0, 255, 256, 257, 1999, 3, 700):  # of blocks that are there, end, or are not
         assert [curve(step) for step in range(start, 2000)] == want[start:]
     assert [curve(step) for step in range(2000) for _ in range(2)] == [value for value in want for _ in range(2)]
+    again = [2**63 - 1, 1500, 0, 300, 2**63 - 1]
+    assert [{curve(step) for _ in range(400)} for step in again] == [{value} for value in curve(again).tolist()]
     assert [curve(step) for step in range(1999, -1, -1)] == want[::-1]
     two = [step for pair in zip(range(1000), range(900, 1900), strict=True) for step in pair]
     assert [curve(step) for step in two] == [want[step] for step in two]
