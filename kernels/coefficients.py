@@ -1,4 +1,4 @@
-"""coefficients - prints the constants of `shape_math.h`, `doubledouble.h` and `gram.h`, with the error of each polynomial.
+"""coefficients - prints the constants of the headers of kernels/, with the error of each polynomial.
 
     python kernels/coefficients.py
 
@@ -109,6 +109,27 @@ def main():
         lambda v, p: (p - atanh_tail(v)) * v**2 / (2 / mp.log(2)),
         "log2((1+s)/(1-s)) = s (S1 + s^2 (S3 + s^2 P(s^2)))",
     )
+
+    def log2_tail(r):  # (log2(1 + r) - r / ln 2 + r^2 / (2 ln 2)) / r^3
+        terms = ((-r) ** (k - 3) / k for k in range(3, 40))
+        return mp.fsum(terms) / mp.log(2)
+
+    inverses = [mp.nint(128 / (1 + (j + mp.mpf("0.5")) / 64)) / 128 for j in range(64)]
+    reach = max(abs((1 + mp.mpf(j + more) / 64) * inverse - 1) for j, inverse in enumerate(inverses) for more in (0, 1))
+    show_polynomial(
+        "QUICK_LOG2_TAIL",
+        log2_tail,
+        -reach,
+        reach,
+        6,
+        lambda r, p: (p - log2_tail(r)) * r**3,
+        "log2(1 + r) = r / ln 2 - r^2 / (2 ln 2) + r^3 P(r), its error absolute",
+    )
+    show_pair("LOG2_E", 1 / mp.log(2), "1 / ln 2")
+    print("/* inverse of 1 + (j + 1/2) / 64 in 8 bits, and its -log2: a multiple of 2^-42 and the rest */")
+    for inverse in inverses:
+        high = mp.nint(-mp.log(inverse, 2) * 2**42) / 2**42
+        print(f"    {{{', '.join(value.hex() for value in hexes([inverse, high, -mp.log(inverse, 2) - high]))}}},")
     print("/* nodes > 0 of 16 on n equidistant points: terms of 1, 1/n^2 and 1/n^4 */")
     for terms in gram_nodes():
         print(f"    {{{', '.join(term.hex() for term in hexes(terms))}}},")

@@ -164,14 +164,20 @@ LRK_INLINE double LRK_AT_LEVEL(most)(const lrk_blocks *b, int32_t eighths)
             for (int32_t j = 8 * k; j < 8 * k + 8; ++j)                                                           \
                 out[j] = lrk_rounded(name##_series(&s, lrk_distance(&steps, (double)j), LRK_FUSED).value);        \
     }                                                                                                             \
-    static double LRK_AT_LEVEL(name##_one)(const lrk_segment *s, const lrk_steps *block, double r)                \
+    static LRK_APART double LRK_AT_LEVEL(name##_anchored)(const lrk_segment *s, const lrk_steps *block, double r) \
     {                                                                                                             \
-        if (LRK_FUSED && !lrk_may_fuse(s, block->part, block->high + block->low + r))                             \
-            return baseline_##name##_one(s, block, r);                                                            \
         const lrk_series e = name##_series(s, lrk_step_distance(block, 0.0), LRK_FUSED);                          \
         const double terms = lrk_settles(&e, s->k[LRK_WIDTH]);                                                    \
         if (terms == 0.0) return lrk_rounded(name##_series(s, lrk_step_distance(block, r), LRK_FUSED).value);     \
         return terms == 4.0 ? lrk_sum4(&e, r) : lrk_sum8(&e, r);                                                  \
+    }                                                                                                             \
+    static double LRK_AT_LEVEL(name##_one)(const lrk_segment *s, const lrk_steps *block, double r)                \
+    {                                                                                                             \
+        double value;                                                                                             \
+        if (LRK_FUSED && !lrk_may_fuse(s, block->part, block->high + block->low + r))                             \
+            return baseline_##name##_one(s, block, r);                                                            \
+        if (LRK_FUSED && name##_quick(s, block, r, &value)) return value;                                         \
+        return LRK_AT_LEVEL(name##_anchored)(s, block, r);                                                        \
     }
 #define LRK_NODE(id, name, ulp, call, formula)                                                     \
     static void LRK_AT_LEVEL(name##_node)(                                                         \

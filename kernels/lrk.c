@@ -3,6 +3,7 @@
 #include "cpu.h"
 #include "custom.h"
 #include "gather.h"
+#include "quick.h"
 #include "shape_math.h"
 #include "shapes.h"
 

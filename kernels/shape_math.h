@@ -727,6 +727,21 @@ static void lrk_growth_prepare(lrk_segment *s, lrk_dd rate)
     lrk_choose_width(s, 1.0 / lrk_magnitude(rate.hi * LRK_LN2_HI));
 }
 
+/* The series of a e^(g j); an exponential one. */
+LRK_INLINE lrk_series lrk_growth_terms(lrk_dd a, double g)
+{
+    lrk_series e = {a, 0, 0, 0, 0, 0, 0, 0, 0};
+    e.c1 = a.hi * g;
+    e.c2 = e.c1 * g * (1.0 / 2.0);
+    e.c3 = e.c2 * g * (1.0 / 3.0);
+    e.c4 = e.c3 * g * (1.0 / 4.0);
+    e.c5 = e.c4 * g * (1.0 / 5.0);
+    e.c6 = e.c5 * g * (1.0 / 6.0);
+    e.c7 = e.c6 * g * (1.0 / 7.0);
+    e.c8 = e.c7 * g * (1.0 / 8.0);
+    return e;
+}
+
 LRK_INLINE lrk_series lrk_grow(const lrk_segment *s, lrk_dd t, int fused)
 {
     const lrk_dd exponent = lrk_dd_multiply((lrk_dd){s->k[GROWTH_RATE], s->k[GROWTH_RATE_LOW]}, t, fused);
@@ -738,16 +753,7 @@ LRK_INLINE lrk_series lrk_grow(const lrk_segment *s, lrk_dd t, int fused)
     const double value = product.hi * size.first * size.second;
     const double low = (product.lo + s->k[GROWTH_START] * (factor.lo + r.lo)) * size.first * size.second;
     const double g = s->k[GROWTH_RATE] * LRK_LN2_HI;
-    lrk_series e = {{value, low}, 0, 0, 0, 0, 0, 0, 0, 0};
-    e.c1 = value * g;
-    e.c2 = e.c1 * g * (1.0 / 2.0);
-    e.c3 = e.c2 * g * (1.0 / 3.0);
-    e.c4 = e.c3 * g * (1.0 / 4.0);
-    e.c5 = e.c4 * g * (1.0 / 5.0);
-    e.c6 = e.c5 * g * (1.0 / 6.0);
-    e.c7 = e.c6 * g * (1.0 / 7.0);
-    e.c8 = e.c7 * g * (1.0 / 8.0);
-    return e;
+    return lrk_growth_terms((lrk_dd){value, low}, g);
 }
 
 static const char *geometric_prepare(lrk_segment *s, lrk_dd span)

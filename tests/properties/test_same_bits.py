@@ -326,6 +326,34 @@ def test_threads_share_long_runs(expression: str) -> None:
     assert (np.concatenate(chunks).view(np.uint64) == want).all()
 
 
+FAR_APART = (
+    "polynomial(1e-3, 0.0, {n}, 2.0)",
+    "polynomial(1e-3, 1e-4, {n}, 2.7)",
+    "polynomial(-3.0, 1.0, {n}, 1.3)",
+    "polynomial(1e-5, 1.0, {n}.5, 3.0)",
+    "power_ramp(1e-3, 0.0, {n}, 0.5)",
+    "power_ramp(0.0, 2.0, {n}, 7.25)",
+    "power_ramp(0.7, 0.1, {n}, 63.0)",
+    "geometric(1e-3, 1e-5, {n})",
+    "geometric(-1e-300, -1e300, {n})",
+    "exponential(0.3, 0.9, {n})",
+    "exponential(1.0, 1.7, 0.001 * {n})",
+)
+
+
+@pytest.mark.parametrize("expression", FAR_APART)
+@pytest.mark.parametrize("n", [700, 100_003, 10_000_000, 2**33])
+def test_steps_far_apart(expression: str, n: int, level: str) -> None:
+    """Those of powers and of growth go a way of their own where it is proved to give the same: each rounding counts."""
+    schedule = eval(expression.format(n=n), vars(lrk).copy())
+    rng = random.Random(n)
+    steps = [rng.randrange(n) for _ in range(3000)] + [int(n ** rng.random()) for _ in range(500)]
+    lrk.use_level("baseline")
+    want = bits(schedule(np.array(steps)))
+    lrk.use_level(level)
+    assert bits([schedule(step) for step in steps]) == want
+
+
 def hard_quotients(span: int) -> list[int]:
     """Steps t whose t / span is half a span-th of the last bit away from a middle between two float64: nearer ones do not exist."""
     found = []
