@@ -421,7 +421,7 @@ static lrk_steps lane_steps(const lrk_segment *s, const lrk_place *place, int64_
 static double block_steps(const lrk_segment *s, const lrk_place *place, int64_t whole, lrk_steps *steps)
 {
     double part;
-    const uint64_t near = near_steps(s, place, whole, &part), in_block = (uint64_t)s->k[LRK_WIDTH] - 1;
+    const uint64_t near = near_steps(s, place, whole, &part), in_block = (uint64_t)(int64_t)s->k[LRK_WIDTH] - 1;
     *steps = split_steps(near & ~in_block, part, 1.0);
     return (double)(near & in_block);
 }

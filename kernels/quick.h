@@ -1,15 +1,15 @@
-/* quick.h - one step of a power or of growth in less time, where that is proved to give the bits of the way through the
-   anchor of its block.
+/* quick.h - one step of some shapes in less time, where that is proved to give the bits of the way through the anchor
+   of its block.
 
    That way (shape_math.h) is one chain of two polynomials by Horner and of sums in double-double, 120 ns for a power.
    Here both polynomials go in parallel parts, the logarithm comes from a table, and the sums that lose nothing are
    left out. What differs from the other way is bounded; where the result rounds the same at both ends of the bound, it
-   is the same (Ziv 1991). If it does not with the polynomial in parallel parts (one step of seven), the one by Horner is
-   taken; one step of twenty goes the other way. 70 ns for a power, of which the logarithm is 26, and 45 for growth, 63
-   the other way. Rows of 100,000 steps have blocks whose series adds more, and more steps go the other way.
+   is the same (Ziv 1991). If it does not with the polynomial in parallel parts (one step of seven), the one by Horner
+   is taken; one step of twenty goes the other way. 66 ns for a power, of which the logarithm is 26, and 41 for growth,
+   60 the other way. Rows of 100,000 steps have blocks whose series adds more, and more steps go the other way.
 
-   Tried besides: squares and roots by products (12 ns) leave a third of the steps for the other way; a logarithm that is
-   off by 2^-62 changes the last bit of its fraction in one step of ten.
+   Tried besides: squares and roots by products (12 ns) leave a third of the steps for the other way; a logarithm that
+   is off by 2^-62 changes the last bit of its fraction in one step of ten.
 
    For levels with a fused multiply-add alone. */
 #ifndef LRK_QUICK_H
@@ -148,8 +148,8 @@ LRK_INLINE int lrk_rounds(lrk_dd base, lrk_dd size, lrk_dd w, double further, do
     return *value == sum.hi + (rest - off);
 }
 
-/* The series of a block, y steps on in that of (1 + y)^p, or of e^y with p = 1 and no `fall`; `most` is y at the block's
-   end. A term is (p - j fall) / (j + 1) y of the one before, half of that at most. */
+/* The series of a block, y steps on in that of (1 + y)^p, or of e^y with p = 1 and no `fall`; `most` is y at the
+   block's end. A term is (p - j fall) / (j + 1) y of the one before, half of that at most. */
 typedef struct lrk_further {
     double p, fall, y, most;
 } lrk_further;
@@ -162,8 +162,8 @@ LRK_INLINE double lrk_further_by(const lrk_further *m, int terms)
     return m->p * m->y * sum;
 }
 
-/* base + size 2^f (1 + further), where f.hi is that of the other way, f.lo within `off` of it, and base within `lost`. 0
-   where its bits are not proved.
+/* base + size 2^f (1 + further), where f.hi is that of the other way, f.lo within `off` of it, and base within `lost`.
+   0 where its bits are not proved.
 
    u = 2^-53. Both ways have the same leading product of 2^f - 1, and what it leaves. The other way rounds its tail
    times f^2 (0.271 f^2 for f > 0 and 0.241 for f < 0 at most) once, and two sums of that size, by u of that each; its
@@ -182,8 +182,8 @@ LRK_INLINE int lrk_prove(
 
     const double most = lrk_size(size.hi), start = lrk_size(base.hi + size.hi * w.hi), anchor = most * w.hi;
     if (!(most > 0x1p-400 && most < 0x1p400 && start > 0x1p-400)) return 0;
-    /* As lrk_settles, where it is certain: all terms are the double of the first at most, those from the fifth on that of
-       the fifth, and the terms two further by one of them at most. */
+    /* As lrk_settles, where it is certain: all terms are the double of the first at most, those from the fifth on that
+       of the fifth, and the terms two further by one are `ratio` of it at most. */
     const double p = m->p, fall = m->fall, square2 = m->most * m->most,
                  ratio = 0.04 * (p + 8.0 * fall) * (p + 8.0 * fall) * square2;
     const double product = (p - fall) * (p - 2.0 * fall) * (p - 3.0 * fall) * (p - 4.0 * fall) * (1.0 / 120.0);
@@ -269,19 +269,28 @@ LRK_INLINE int exponential_quick(const lrk_segment *s, const lrk_steps *block, d
     return lrk_growth_quick(s, block, r, value);
 }
 
-/* The others have no polynomial as long. */
+/* The same way in whole numbers, without the sums that add nothing there. */
 LRK_INLINE int cosine_cycles_quick(const lrk_segment *s, const lrk_steps *block, double r, double *value)
+{
+    const lrk_dd t = {block->low, 0.0}, turns = lrk_two_product(s->k[WAVE_TURNS], t.hi, 1);
+    const double nearest = lrk_nearest_turn(s, turns);
+    const lrk_dd back = lrk_two_product(nearest, s->span, 1);
+    if (block->high != 0.0 || block->part != 0.0 || s->k[WAVE_SPAN_LOW] != 0.0 || s->k[WAVE_CROSSES] != 0.0) return 0;
+    if (turns.lo != 0.0 || back.lo != 0.0) return 0;
+    const lrk_series e = lrk_cycles(s, t, turns, nearest, back, 1, 1);
+    const double terms = lrk_settles(&e, s->k[LRK_WIDTH]);
+    *value = terms == 4.0 ? lrk_sum4(&e, r) : lrk_sum8(&e, r);
+    return terms != 0.0;
+}
+
+/* One chain of two roots and two quotients. */
+LRK_INLINE int inverse_sqrt_quick(const lrk_segment *s, const lrk_steps *block, double r, double *value)
 {
     (void)s;
     (void)block;
     (void)r;
     (void)value;
     return 0;
-}
-
-LRK_INLINE int inverse_sqrt_quick(const lrk_segment *s, const lrk_steps *block, double r, double *value)
-{
-    return cosine_cycles_quick(s, block, r, value);
 }
 
 #endif

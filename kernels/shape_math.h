@@ -479,14 +479,17 @@ static const char *cosine_cycles_prepare(lrk_segment *s, lrk_dd span)
     return NULL;
 }
 
-LRK_INLINE lrk_series cosine_cycles_series(const lrk_segment *s, lrk_dd t, int fused)
+/* Of `turns` and `back`, c t and K n. `plain`: nothing is left of these products, all distances are whole and the row
+   does not cross zero; the sums left out then change nothing, and are 11 of 73 ns of one step. */
+LRK_INLINE lrk_series
+lrk_cycles(const lrk_segment *s, lrk_dd t, lrk_dd turns, double nearest, lrk_dd back, int fused, int plain)
 {
-    const lrk_dd turns = lrk_two_product(s->k[WAVE_TURNS], t.hi, fused);
-    const double nearest = lrk_round(turns.hi / s->span);
-    const lrk_dd back = lrk_two_product(nearest, s->span, fused);
-    const lrk_dd low = lrk_two_sum(turns.lo, -back.lo), high = lrk_two_sum(turns.hi - back.hi, low.hi);
-    const lrk_dd rest =
-        lrk_two_sum(high.hi, high.lo + (low.lo + (s->k[WAVE_TURNS] * t.lo - nearest * s->k[WAVE_SPAN_LOW])));
+    lrk_dd rest = {turns.hi - back.hi, 0.0};
+    if (!plain) {
+        const lrk_dd low = lrk_two_sum(turns.lo, -back.lo), high = lrk_two_sum(turns.hi - back.hi, low.hi);
+        const double lost = s->k[WAVE_TURNS] * t.lo - nearest * s->k[WAVE_SPAN_LOW];
+        rest = lrk_two_sum(high.hi, high.lo + (low.lo + lost));
+    }
     const double side = rest.hi < 0.0 ? -1.0 : 1.0;
     const lrk_dd x = lrk_quotient((lrk_dd){side * rest.hi, side * rest.lo}, s->span, s->k[WAVE_SPAN_LOW], fused);
     const double half = nearest * 0.5 - lrk_round(nearest * 0.5); /* 0 or +-1/2 */
@@ -494,10 +497,14 @@ LRK_INLINE lrk_series cosine_cycles_series(const lrk_segment *s, lrk_dd t, int f
     const lrk_wave wave = lrk_wave_at(x, turned, fused);
 
     const double scale = 1.0 + s->k[WAVE_CROSSES];
-    const lrk_dd w = lrk_two_sum(scale * wave.weight.hi, -s->k[WAVE_CROSSES]);
+    lrk_dd w = wave.weight;
+    if (!plain) {
+        w = lrk_two_sum(scale * wave.weight.hi, -s->k[WAVE_CROSSES]);
+        w.lo += scale * wave.weight.lo;
+    }
     const double step = s->k[WAVE_TURNS] * (2.0 * LRK_QUARTER_HI) / s->span, square = step * step;
     const double size = 0.5 * s->gap * scale;
-    lrk_series e = {lrk_wave_value(s, (lrk_dd){w.hi, w.lo + scale * wave.weight.lo}, fused), 0, 0, 0, 0, 0, 0, 0, 0};
+    lrk_series e = {lrk_wave_value(s, w, fused), 0, 0, 0, 0, 0, 0, 0, 0};
     e.c1 = size * step * (turned ? -side : side) * wave.sine;
     e.c2 = size * square * wave.cosine * (1.0 / 2.0);
     e.c3 = e.c1 * square * (-1.0 / 6.0);
@@ -507,6 +514,18 @@ LRK_INLINE lrk_series cosine_cycles_series(const lrk_segment *s, lrk_dd t, int f
     e.c7 = e.c5 * square * (-1.0 / 42.0);
     e.c8 = e.c6 * square * (-1.0 / 56.0);
     return e;
+}
+
+LRK_INLINE double lrk_nearest_turn(const lrk_segment *s, lrk_dd turns)
+{
+    return lrk_round(turns.hi / s->span);
+}
+
+LRK_INLINE lrk_series cosine_cycles_series(const lrk_segment *s, lrk_dd t, int fused)
+{
+    const lrk_dd turns = lrk_two_product(s->k[WAVE_TURNS], t.hi, fused);
+    const double nearest = lrk_nearest_turn(s, turns);
+    return lrk_cycles(s, t, turns, nearest, lrk_two_product(nearest, s->span, fused), fused, 0);
 }
 
 /* ---- powers ---- */

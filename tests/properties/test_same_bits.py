@@ -338,13 +338,16 @@ FAR_APART = (
     "geometric(-1e-300, -1e300, {n})",
     "exponential(0.3, 0.9, {n})",
     "exponential(1.0, 1.7, 0.001 * {n})",
+    "cosine(1e-3, 1e-4, {n}, cycles=3.5)",
+    "cosine(1e-3, 0.0, {n}, cycles=1 / 3)",
+    "cosine(-1.0, 1.0, {n}, cycles=2)",
 )
 
 
 @pytest.mark.parametrize("expression", FAR_APART)
 @pytest.mark.parametrize("n", [700, 100_003, 10_000_000, 2**33])
 def test_steps_far_apart(expression: str, n: int, level: str) -> None:
-    """Those of powers and of growth go a way of their own where it is proved to give the same: each rounding counts."""
+    """Those of some shapes go a way of their own where it is proved to give the same: each rounding counts."""
     schedule = eval(expression.format(n=n), vars(lrk).copy())
     rng = random.Random(n)
     steps = [rng.randrange(n) for _ in range(3000)] + [int(n ** rng.random()) for _ in range(500)]
