@@ -32,7 +32,8 @@ static lrk_part child_of(const lrk_table *t, const lrk_segment *s, int k, lrk_cl
 }
 
 /* What `lrk_gram_fit` makes of n steps, and whether the value is that polynomial: the last coefficients are the noise
-   of the values' own rounding, and it holds at both ends, where a value that is 0 at all nodes may not be 0. */
+   of the values' own rounding, and it holds at both ends, where a value that is 0 at all nodes may not be 0. What the
+   first step changes by is told by the step before it, which so is one of the ends, but for sums. */
 typedef struct lrk_fit {
     double values[LRK_NODES], c[LRK_NODES], size;
     int smooth;
@@ -88,8 +89,9 @@ static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n
     fit->smooth = is_resolved(fit->c, fit->size, only_sum, &tail);
     if (!fit->smooth) return;
     for (int end = 0; end < 2; ++end) {
-        const double z = end ? 1.0 - g->per : g->per - 1.0;
-        const double value = value_at(part, step + (end ? n - 1 : 0), 0.0);
+        const int64_t at = end ? n - 1 : only_sum ? 0 : -1;
+        const double z = (2.0 * (double)at + 1.0) * g->per - 1.0;
+        const double value = value_at(part, step + at, 0.0);
         const double off = magnitude(value - lrk_gram_value(fit->c, g->per2, z));
         if (!(off <= LRK_END_NOISE * fit->size + 64.0 * tail + LRK_LEAST)) fit->smooth = 0;
     }
