@@ -58,21 +58,7 @@ static double node_at(const lrk_gram *g, int i)
 /* Whether 16 coefficients are all there is, or for a sum alone the 32 that the rule is exact for. */
 static int is_resolved(const double *c, double size, int only_sum, double *tail)
 {
-    double top = lrk_gram_top(LRK_NODES - 1), before = 0.0;
-    *tail = 0.0;
-    for (int k = LRK_NODES - 1; k >= LRK_NODES - 7; --k) {
-        const double part = top * magnitude(c[k]);
-        if (k >= LRK_NODES - 3) {
-            *tail += part;
-        } else if (k < LRK_NODES - 4) {
-            before += part;
-        }
-        top *= (2.0 * k - 1.0) / k;
-    }
-    if (*tail <= LRK_NOISE * size + LRK_LEAST) return 1;
-    if (!only_sum || !(*tail < before)) return 0;
-    const double rate = (*tail / before) * (*tail / before); /* of eight coefficients; 17 more follow */
-    return *tail * rate * rate <= LRK_SUM_NOISE * size;
+    return lrk_gram_resolves(c, LRK_NOISE * size + LRK_LEAST, only_sum ? LRK_SUM_NOISE * size : -1.0, tail);
 }
 
 static void fit_steps(lrk_gram *g, const lrk_part *part, int64_t step, int64_t n, int only_sum, lrk_fit *fit)
@@ -299,7 +285,7 @@ static double term_of(const lrk_terms *terms, double value)
 static void begin_walk(lrk_walk *w, const lrk_part *part, int64_t start, int64_t stop, int grade)
 {
     w->part = *part;
-    w->at = w->piece_end = start;
+    w->start = w->at = w->piece_end = start;
     w->stop = stop;
     w->grade = grade;
     w->longest = INT64_MAX;
@@ -469,30 +455,47 @@ static int is_graded(const lrk_walk *w, int64_t end)
     return !(w->grade & LRK_TOWARDS_STOP) || n / 2 <= left;
 }
 
+/* How far one formula reaches from here; whether it is that of the step before, too. */
+static int begin_piece(lrk_walk *w)
+{
+    const lrk_part here = later_part(w->part, w->at), before = later_part(w->part, w->at - 1);
+    const int64_t n = (w->grade & LRK_WIDE ? INT64_MAX - w->part.clock.whole : w->stop) - w->at;
+    lrk_run run = {0, 0};
+    if (w->at == w->start && w->at > 0 && n < INT64_MAX) run = run_of(&before, n + 1);
+    const int inside = run.steps > 1;
+    if (inside) {
+        run.steps -= 1;
+    } else {
+        run = run_of(&here, n);
+    }
+    w->flat = run.flat;
+    w->limit = w->at + run.steps;
+    w->piece_end = w->limit < w->stop ? w->limit : w->stop;
+    return inside;
+}
+
 int lrk_walk_next(lrk_walk *w, lrk_panel *p)
 {
     if (w->at >= w->stop) return 0;
-    if (w->at == w->piece_end) { /* the first step is apart: its value may not follow from the ones before */
-        const lrk_part here = later_part(w->part, w->at);
-        const lrk_run run = run_of(&here, (w->grade & LRK_WIDE ? INT64_MAX - w->part.clock.whole : w->stop) - w->at);
-        const int once = run.flat && (w->grade & LRK_FLAT_ONCE);
-        w->limit = w->at + run.steps;
-        w->piece_end = w->limit < w->stop ? w->limit : w->stop;
-        const int64_t steps = w->piece_end - w->at, n = run.steps <= LRK_NODES && !once ? steps : 1;
-        w->flat = run.flat;
-        each_step(w, n, p);
-        if (once) {
-            w->at = w->piece_end;
-            p->count = steps;
-            p->weight[0] = (double)steps;
-            p->sum = p->value[0] * p->weight[0];
-            return 1;
-        }
-        w->at += n;
+    if (w->at == w->piece_end) {
+        const int inside = begin_piece(w);
+        const int once = w->flat && (w->grade & LRK_FLAT_ONCE);
+        const int64_t steps = w->piece_end - w->at, n = w->limit - w->at <= LRK_NODES && !once ? steps : 1;
         w->window_end = w->at;
         w->ends[0] = w->piece_end;
-        w->depth = w->at < w->piece_end;
-        return 1;
+        w->depth = 1;
+        if (once || !inside) { /* the first step is apart: its value may not follow from the ones before */
+            each_step(w, n, p);
+            if (once) {
+                p->count = steps;
+                p->weight[0] = (double)steps;
+                p->sum = p->value[0] * p->weight[0];
+            }
+            w->at += p->count;
+            w->window_end = w->at;
+            w->depth = w->at < w->piece_end;
+            return 1;
+        }
     }
     for (;;) {
         const int64_t end = w->ends[w->depth - 1], n = end - w->at;

@@ -36,7 +36,7 @@ typedef struct lrk_terms lrk_terms;
 /* Panels one after the other. */
 typedef struct lrk_walk {
     lrk_part part;
-    int64_t at, stop; /* the next step; of 2^63 steps the last one is left out */
+    int64_t start, at, stop; /* `at`: the next step; of 2^63 steps the last one is left out */
     int grade;
     int64_t longest;        /* that a panel not of its own steps may be */
     const lrk_terms *terms; /* NULL, or what is summed: panels are as small as that asks for */
