@@ -16,15 +16,16 @@
 
 typedef struct lrk_back {
     const lrk_table *table;
-    int64_t first, stop; /* steps first .. stop - 1 */
-    int64_t end;         /* those from here on are done */
-    int64_t most;        /* steps to ask for, from what there was room for */
-    int64_t reach;       /* of a panel, in distances from its end to a singular point behind that */
-    int from_first;      /* 1: something in the sum varies on the scale of the distance from step -1 too */
-    lrk_dd tail;         /* sum of the steps behind the panel */
-    double last;         /* sum of the panel, which the next call adds to the tail */
-    double value, fall;  /* at the beginning of what is done, per step */
-    int64_t left, next;  /* panels that are left, the last of them before panels[next % LRK_ROOM] */
+    int64_t first, stop;    /* steps first .. stop - 1 */
+    int64_t end;            /* those from here on are done */
+    int64_t most;           /* steps to ask for, from what there was room for */
+    int64_t reach;          /* of a panel, in distances from its end to a singular point behind that */
+    int checked;            /* 1: by sums_terms */
+    int from_first;         /* 1: something in the sum varies on the scale of the distance from step -1 too */
+    lrk_dd tail;            /* sum of the steps behind the panel */
+    double value, fall;     /* at the beginning of what is done, per step */
+    const lrk_panel *given; /* NULL, or the one that counts as done with the next call */
+    int64_t left, next;     /* panels that are left, the last of them before panels[next % LRK_ROOM] */
     lrk_walk walk;
     lrk_panel panels[LRK_ROOM];
 } lrk_back;
@@ -37,9 +38,11 @@ static void begin_back(
     back->stop = back->end = stop;
     back->most = INT64_MAX;
     back->reach = reach;
+    back->checked = 1;
     back->from_first = from_first;
     back->tail = (lrk_dd){0.0, 0.0};
-    back->last = back->value = back->fall = 0.0;
+    back->value = back->fall = 0.0;
+    back->given = NULL;
     back->left = 0;
 }
 
@@ -64,6 +67,10 @@ static int64_t may_reach(const lrk_back *back)
     if (far < INT64_MAX / back->reach) most = least(most, back->reach * far);
     if (back->from_first) most = least(most, back->end - back->end / (back->reach + 1));
     const double reach = (double)back->reach * root_behind(back->tail.hi, back->value, back->fall);
+    if (back->fall < 0.0) { /* towards 0 before these steps */
+        const double most_there = (1.0 - 2.0 / LRK_VARIETY) * (back->value / -back->fall);
+        if (most_there < (double)most) most = (int64_t)most_there;
+    }
     const int nothing = back->tail.hi == 0.0 && back->value == 0.0; /* so far; smooth_steps sees where that ends */
     if (!nothing && !((double)most <= reach)) most = reach > 16.0 ? (int64_t)reach : 16;
     return most > 16 ? most : least(all, 16);
@@ -79,8 +86,8 @@ static void look_back(lrk_back *back)
     back->left = least(back->next, LRK_ROOM);
     if (back->next > LRK_ROOM) {
         back->most = back->end - back->panels[back->next % LRK_ROOM].first;
-    } else if (back->most < INT64_MAX / 2) {
-        back->most *= 2;
+    } else if (back->most < INT64_MAX / 4) {
+        back->most *= 4;
     }
 }
 
@@ -96,7 +103,8 @@ static int64_t smooth_steps(const lrk_back *back, const lrk_panel *panel)
     }
     if (high == 0.0) return panel->count;
     if (back->tail.hi == 0.0) return 16;
-    if (!(high <= LRK_VARIETY * low)) return panel->count - panel->count / 8;
+    if (!(high <= LRK_VARIETY * low) && (!back->checked || value[0] < value[panel->nodes - 1]))
+        return panel->count - panel->count / 8;
     const double end = value[panel->nodes - 1], fall = -panel->drop[panel->nodes - 1];
     const double reach = (double)back->reach * root_behind(back->tail.hi, end, fall);
     return (double)panel->count <= 1.5 * reach ? panel->count : (int64_t)reach;
@@ -109,11 +117,27 @@ static lrk_dd plus(lrk_dd sum, double x)
     return lrk_quick_sum(high.hi, high.lo + sum.lo);
 }
 
+static void pass(lrk_back *back, const lrk_panel *panel)
+{
+    back->tail = plus(back->tail, panel->sum);
+    back->end = panel->first;
+    back->value = panel->value[0];
+    if (panel->nodes > 1) back->fall = (panel->value[0] - panel->value[1]) / (panel->at[1] - panel->at[0]);
+    back->given = NULL;
+}
+
+/* Asks for a panel of so many steps. */
+static void shorten(lrk_back *back, int64_t steps)
+{
+    back->most = steps > LRK_NODES ? steps : LRK_NODES;
+    back->left = 0;
+    back->given = NULL;
+}
+
 /* The next panel towards the first step, or NULL; `tail` is then the sum of all steps behind it. */
 static const lrk_panel *next_back(lrk_back *back)
 {
-    back->tail = plus(back->tail, back->last);
-    back->last = 0.0;
+    if (back->given != NULL) pass(back, back->given);
     for (;;) {
         if (back->left == 0) {
             if (back->end == back->first) return NULL;
@@ -122,16 +146,27 @@ static const lrk_panel *next_back(lrk_back *back)
         const lrk_panel *panel = &back->panels[--back->next % LRK_ROOM];
         back->left -= 1;
         const int64_t steps = panel->nodes == panel->count ? panel->count : smooth_steps(back, panel);
-        if (steps == panel->count) {
-            back->last = panel->sum;
-            back->end = panel->first;
-            back->value = panel->value[0];
-            if (panel->nodes > 1) back->fall = (panel->value[0] - panel->value[1]) / (panel->at[1] - panel->at[0]);
-            return panel;
-        }
-        back->most = steps > 16 ? steps : 16;
-        back->left = 0;
+        if (steps == panel->count) return back->given = panel;
+        shorten(back, steps);
     }
+}
+
+/* Whether the rule sums these terms of the panel's nodes, per step, to what may be missed. */
+static int sums_terms(lrk_back *back, const double *terms, double may_miss)
+{
+    const lrk_panel *panel = back->given;
+    double c[LRK_NODES], tail;
+    if (panel->nodes == panel->count) return 1;
+    lrk_gram_make(&back->walk.gram, panel->count);
+    lrk_gram_fit(&back->walk.gram, terms, c);
+    const double noise = may_miss / (double)panel->count;
+    return lrk_gram_resolves(c, noise, noise, &tail) || !lrk_is_finite(tail);
+}
+
+/* The next panel ends where the one given did, and is shorter. */
+static void refuse(lrk_back *back)
+{
+    shorten(back, back->given->count / 2);
 }
 
 /* The sums of the steps behind each node; of panels that are single steps without a difference. */
@@ -154,6 +189,7 @@ int64_t lrk_panels_back(const lrk_table *table, int64_t stop, lrk_panel *panels,
     lrk_back back;
     int64_t count = 0;
     begin_back(&back, table, 0, stop, 2, 0); /* nothing is known of the kernel */
+    back.checked = 0;
     for (const lrk_panel *panel; (panel = next_back(&back)) != NULL; ++count)
         if (count < room) panels[count] = *panel;
     for (int64_t j = 0; count <= room && j < count / 2; ++j) {
@@ -215,87 +251,100 @@ static double area_power(const double *p, double area)
     return area > 0.0 ? exp2_of(-p[ALPHA] * log2_of(area, 0.0)) : area == 0.0 ? INFINITY : NAN;
 }
 
-/* Drops with the value behind each, and the sum from there on: as many as let the loop over them be vectorised. */
-#define LRK_DROPS 64
+/* What a panel's sum may miss, beside the largest value. */
+#define LRK_MISSED 0x1p-43
 
 typedef struct lrk_losses {
-    const double *p;
-    int count, negative;
-    double drop[LRK_DROPS], lr[LRK_DROPS], sum[LRK_DROPS];
-    lrk_dd total;
-    double by_rate, by_beta, by_gamma;
+    double value[LRK_NODES], log_lr[LRK_NODES], share[LRK_NODES], log_y[LRK_NODES];
 } lrk_losses;
 
-static void begin_losses(lrk_losses *all, const double *p)
+/* 1 - (1 + C lr^-gamma sum)^-beta of a panel's nodes, with the sums behind them. */
+LRK_INLINE void factors_of(const lrk_panel *panel, const double *behind, const double *p, lrk_losses *out)
 {
-    all->p = p;
-    all->count = all->negative = 0;
-    all->total = (lrk_dd){0.0, 0.0};
-    all->by_rate = all->by_beta = all->by_gamma = 0.0;
-}
-
-/* drop (1 - (1 + C lr^-gamma sum)^-beta) for all of them, and the derivatives by C, beta and gamma. */
-LRK_INLINE void add_losses(lrk_losses *all, int slopes)
-{
-    double log_lr[LRK_DROPS], share[LRK_DROPS], log_y[LRK_DROPS], value[LRK_DROPS];
-    const double rate = all->p[RATE], beta = all->p[BETA], gamma = all->p[GAMMA];
+    const double rate = p[RATE], beta = p[BETA], gamma = p[GAMMA];
     const double no_lr = gamma > 0.0 ? 0.0 : -1.0; /* at lr = 0 the limit, in which no parameter matters */
-    for (int j = 0; j < all->count; ++j) {
-        const double log_here = log2_of(all->lr[j], 0.0), power = rate * all->sum[j] * exp2_of(-gamma * log_here);
+    for (int j = 0; j < panel->nodes; ++j) {
+        const double lr = panel->value[j], log_lr = log2_of(lr, 0.0);
+        const double power = rate * (behind[j] + lr) * exp2_of(-gamma * log_lr);
         const double x = power < 0x1p1000 ? power : 0x1p1000;
         const lrk_dd y = lrk_two_sum(1.0, x);
-        const double log_there = log2_of(y.hi, y.lo), here = one_minus_exp2(-beta * log_there);
-        log_lr[j] = log_here;
-        log_y[j] = log_there;
-        share[j] = x / y.hi;
-        value[j] = all->lr[j] == no_lr ? 1.0 : here;
+        const double log_y = log2_of(y.hi, y.lo), here = one_minus_exp2(-beta * log_y);
+        out->log_lr[j] = log_lr;
+        out->log_y[j] = log_y;
+        out->share[j] = x / y.hi;
+        out->value[j] = lr == no_lr ? 1.0 : here;
     }
-    for (int j = 0; j < all->count; ++j) all->total = plus(all->total, all->drop[j] * value[j]);
-    for (int j = 0; slopes && j < all->count; ++j) {
-        const double rest = all->drop[j] * (1.0 - value[j]), part = rest * beta * share[j];
-        all->by_rate += part / rate;
-        all->by_beta += rest * (log_y[j] * LRK_LN2_HI);
-        all->by_gamma -= part * (log_lr[j] * LRK_LN2_HI);
+}
+
+/* Whether the rule sums drop (1 - y^-beta). Its singular points are those of log y and log lr, whose series show them,
+   one as strong as the other; those of the terms end with what has hardly a part in them, and go on. What 16
+   coefficients leave of a logarithm is about the root of what 32 do. */
+static int sums_losses(lrk_back *back, const lrk_losses *found, const double *terms, const double *p, double may_miss)
+{
+    const lrk_panel *panel = back->given;
+    if (panel->nodes == panel->count) return 1;
+    if (!sums_terms(back, terms, may_miss)) return 0;
+    const double of_y = lrk_gram_tail(&back->walk.gram, found->log_y);
+    const double of_lr = lrk_gram_tail(&back->walk.gram, found->log_lr);
+    double rest = 0.0;
+    for (int j = 0; j < panel->nodes; ++j) {
+        const double here = panel->drop[j] * (1.0 - found->value[j]);
+        rest = rest < here ? here : rest < -here ? -here : rest;
     }
-    all->count = 0;
+    const double miss = 0.0625 * p[BETA] * rest * (of_y * of_y + p[GAMMA] * of_lr * of_lr) * panel->count;
+    return !(miss > may_miss);
 }
 
 LRK_INLINE void multi_power(const lrk_table *table, int64_t step, const double *p, double *out, int slopes)
 {
     lrk_back back;
-    lrk_losses all;
+    lrk_losses found;
+    lrk_dd total = {0.0, 0.0};
     const double start = lrk_at(table, 0);
-    begin_back(&back, table, 1, step + 1, 4, 0);
-    begin_losses(&all, p);
-    all.negative = start < 0.0;
+    double by_rate = 0.0, by_beta = 0.0, by_gamma = 0.0, high = start;
+    int negative = start < 0.0;
+    for (int64_t at = step; at > step / 16; at /= 2) { /* a decay to 0 would begin with asking for far too much */
+        const double value = lrk_at(table, at);
+        high = value > high ? value : high;
+    }
+    begin_back(&back, table, 1, step + 1, 7, 0);
     for (const lrk_panel *panel; (panel = next_back(&back)) != NULL;) {
-        double behind[LRK_NODES];
+        double behind[LRK_NODES], terms[LRK_NODES];
         int falls = 0;
         for (int j = 0; j < panel->nodes; ++j) {
             falls |= panel->drop[j] != 0.0;
-            all.negative |= panel->value[j] < 0.0;
+            negative |= panel->value[j] < 0.0;
+            high = panel->value[j] > high ? panel->value[j] : high;
         }
+        if (negative) break;
         if (!falls) continue;
-        if (all.count + panel->nodes > LRK_DROPS) add_losses(&all, slopes);
         sums_behind(&back, panel, behind);
-        for (int j = 0; j < panel->nodes; ++j) {
-            all.drop[all.count] = panel->weight[j] * panel->drop[j];
-            all.lr[all.count] = panel->value[j];
-            all.sum[all.count++] = behind[j] + panel->value[j];
+        factors_of(panel, behind, p, &found);
+        for (int j = 0; j < panel->nodes; ++j) terms[j] = panel->drop[j] * found.value[j];
+        if (!sums_losses(&back, &found, terms, p, LRK_MISSED * high)) {
+            refuse(&back);
+            continue;
+        }
+        for (int j = 0; j < panel->nodes; ++j) total = plus(total, panel->weight[j] * terms[j]);
+        for (int j = 0; slopes && j < panel->nodes; ++j) {
+            const double rest = panel->weight[j] * panel->drop[j] * (1.0 - found.value[j]);
+            const double part = rest * p[BETA] * found.share[j];
+            by_rate += part / p[RATE];
+            by_beta += rest * (found.log_y[j] * LRK_LN2_HI);
+            by_gamma -= part * (found.log_lr[j] * LRK_LN2_HI);
         }
     }
-    add_losses(&all, slopes);
     const double area = plus(plus(back.tail, start), p[AREA_BEFORE]).hi, power = area_power(p, area);
-    const double part = p[AREA_FACTOR] * power, losses = all.total.hi + all.total.lo;
-    out[0] = all.negative ? NAN : p[L0] + part + p[DROP_FACTOR] * losses;
+    const double part = p[AREA_FACTOR] * power, losses = total.hi + total.lo;
+    out[0] = negative ? NAN : p[L0] + part + p[DROP_FACTOR] * losses;
     if (slopes) {
         out[1] = 1.0;
         out[2] = power;
         out[3] = -part * (log2_of(area, 0.0) * LRK_LN2_HI);
         out[4] = losses;
-        out[5] = p[DROP_FACTOR] * all.by_rate;
-        out[6] = p[DROP_FACTOR] * all.by_beta;
-        out[7] = p[DROP_FACTOR] * all.by_gamma;
+        out[5] = p[DROP_FACTOR] * by_rate;
+        out[6] = p[DROP_FACTOR] * by_beta;
+        out[7] = p[DROP_FACTOR] * by_gamma;
     }
 }
 
@@ -349,17 +398,22 @@ void lrk_last_iterate(const lrk_table *table, int64_t step, const double *p, dou
     back.stop += 1;
     back.tail.hi = last;
     for (const lrk_panel *panel; (panel = next_back(&back)) != NULL;) {
-        double behind[LRK_NODES];
+        double behind[LRK_NODES], terms[LRK_NODES];
         sums_behind(&back, panel, behind);
         for (int j = 0; j < panel->nodes; ++j) {
-            double term = panel->weight[j] * bound_term(panel->value[j], behind[j]);
+            terms[j] = bound_term(panel->value[j], behind[j]);
             if (p[POWER] != 0.0) {
                 const lrk_dd at = lrk_two_sum((double)panel->first, panel->at[j] + 1.0);
-                term *= exp2_of(2.0 * p[POWER] * log2_of(at.hi, at.lo));
+                terms[j] *= exp2_of(2.0 * p[POWER] * log2_of(at.hi, at.lo));
             }
-            noise = plus(noise, term);
             negative |= panel->value[j] < 0.0;
         }
+        if (negative) break;
+        if (!sums_terms(&back, terms, LRK_MISSED * noise.hi)) {
+            refuse(&back);
+            continue;
+        }
+        for (int j = 0; j < panel->nodes; ++j) noise = plus(noise, panel->weight[j] * terms[j]);
     }
     write_bound(back.tail, square * noise.hi, negative, out);
 }

@@ -66,6 +66,71 @@ def test_multi_power_of_other_parameters(C: float, gamma: float) -> None:  # noq
             assert abs(law.predict(SCHEDULES[name], last, area_before=0.25) - exact) <= 1e-12, (beta, name)
 
 
+ONE_STEP = lrk.polynomial(0.0, 0.1, 60, 1000.0)  # all of it in two steps
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step"),
+    [(ONE_STEP, 999), (ONE_STEP, 70), (lrk.piecewise_linear([3, 40, 900, 5000], [1.0, 2.5, 0.1, 1.0]), 5000)],
+    ids=["a fall in the first step of a panel", "the same, near", "a rise to ten times the value"],
+)
+def test_panels_that_look_smooth(schedule: lrk.Schedule, step: int) -> None:
+    exact = direct.multi_power(LAW, schedule, step)
+    assert abs(LAW.predict(schedule, step) - exact) <= 1e-13 * LAW.B
+
+
+def random_part(rng: np.random.Generator) -> lrk.Schedule:
+    steps, cut = 10 ** rng.uniform(0.3, 3.6) + 1.0, int(10 ** rng.uniform(0.3, 3.6)) + 1
+    a, b = 10 ** rng.uniform(-5.0, 0.5, 2)
+    power = rng.choice([0.3, 0.5, 1.5, 2.0, 7.25, 1000.0])
+    places = np.unique(rng.integers(0, cut + 4, 5))
+    parts: list[Callable[[], lrk.Schedule]] = [
+        lambda: lrk.linear(a, rng.choice([b, 0.0]), int(steps)),
+        lambda: lrk.cosine(a, rng.choice([b, 0.0]), steps),
+        lambda: lrk.cosine(max(a, b), min(a, b), steps, cycles=rng.uniform(0.3, 5.0)),
+        lambda: lrk.polynomial(a, rng.choice([b, 0.0]), steps, power),
+        lambda: lrk.power_ramp(rng.choice([a, 0.0]), b, steps, power),
+        lambda: lrk.geometric(a, b, int(steps)),
+        lambda: lrk.exponential(a, rng.uniform(0.01, 0.99999), 10 ** rng.uniform(0.0, 3.0)).cut(cut),
+        lambda: lrk.inverse_sqrt(a, 10 ** rng.uniform(0.0, 3.0)).cut(cut),
+        lambda: lrk.step(a, 10 ** rng.uniform(0.0, 2.5), rng.uniform(0.1, 1.0)).cut(cut),
+        lambda: lrk.piecewise_linear(places.tolist(), (10 ** rng.uniform(-3.0, 0.5, places.size)).tolist()).cut(cut + 4),
+        lambda: lrk.wsd(a, cut // 10, cut // 2, cut // 2 + 1, decay_shape=rng.choice(["1-sqrt", "cosine", "linear"])),
+    ]
+    return parts[rng.integers(len(parts))]()
+
+
+def random_schedule(rng: np.random.Generator) -> lrk.Schedule:
+    schedule = lrk.sequence(*[random_part(rng) for _ in range(rng.integers(1, 4))])
+    changed: list[Callable[[], lrk.Schedule]] = [
+        lambda: schedule * lrk.cosine(1.0, 0.1, 5000),
+        lambda: schedule.clip(*np.sort(10 ** rng.uniform(-4.0, 0.3, 2)).tolist()),
+        lambda: schedule + 10 ** rng.uniform(-6.0, 0.0),
+    ]
+    return changed[kind]() if (kind := rng.integers(8)) < len(changed) else schedule
+
+
+def random_law(rng: np.random.Generator) -> MultiPower:
+    if rng.random() < 0.5:
+        return direct.LAWS[int(rng.choice(list(direct.LAWS)))]
+    A, B, C, beta = 10 ** rng.uniform([-2.0, 0.0, -3.0, -1.0], [1.0, 3.0, 4.0, 0.5])  # noqa: N806
+    return MultiPower(rng.uniform(0.0, 4.0), A, rng.uniform(0.1, 1.5), B, C, beta, rng.choice([0.0, rng.uniform(0.0, 2.0)]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_multi_power_of_random_schedules(seed: int) -> None:
+    """Beside the terms and the largest value times B: rounding that value moves the loss by as much."""
+    rng = np.random.default_rng(seed)
+    for _ in range(300):
+        schedule, law = random_schedule(rng), random_law(rng)
+        assert schedule.length is not None
+        step = max(1, int(schedule.length * rng.uniform(0.5, 1.5)))
+        values = schedule.values(step + 1)
+        exact = direct.multi_power(law, schedule, step)
+        size = abs(exact) + law.B * (np.abs(np.diff(values)).sum() + values.max())
+        assert abs(law.predict(schedule, step) - exact) <= 1e-13 * size, (schedule, step, law)
+
+
 @pytest.mark.parametrize("curve", CURVES, ids=lambda curve: f"{curve.name}-{curve.size}")
 def test_measured_curves(curve: direct.Measured) -> None:
     law = direct.LAWS[curve.size]
