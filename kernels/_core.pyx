@@ -1287,3 +1287,19 @@ def predicted(str name not None, tuple tables not None, const int64_t[::1] steps
     finally:
         free(table)
     return out
+
+
+def predicted_at(str name not None, Table schedule not None, int64_t step, tuple parameters not None):
+    """The same of one table after one step, as a list: all that a search calls again and again."""
+    cdef Functional found = _functional[_functionals.index(name)]
+    cdef double numbers[LRK_MULTI_POWER_PARAMETERS]
+    cdef double out[LRK_MULTI_POWER_PARAMETERS]
+    cdef lrk_table table = _table(schedule)
+    cdef Py_ssize_t k
+    if found.parameters == 0 or len(parameters) != found.parameters:
+        raise ValueError(f"parameters must be {found.parameters} numbers, got {len(parameters)}")
+    for k in range(found.parameters):
+        numbers[k] = parameters[k]
+    with nogil:
+        found.function(&table, step, numbers, out)
+    return [out[k] for k in range(found.width)]

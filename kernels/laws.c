@@ -415,7 +415,7 @@ void lrk_last_iterate(const lrk_table *table, int64_t step, const double *p, dou
         }
         for (int j = 0; j < panel->nodes; ++j) noise = plus(noise, panel->weight[j] * terms[j]);
     }
-    write_bound(back.tail, square * noise.hi, negative, out);
+    write_bound(back.tail, square == 0.0 ? 0.0 : square * noise.hi, negative, out);
 }
 
 #define LRK_EACH 1024 /* steps that are evaluated at once */

@@ -1,6 +1,7 @@
 """simulation.functionals - functionals of many schedules after many steps, computed in the core."""
 
 from importlib import import_module
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,28 @@ def functional(
     numbers = np.ascontiguousarray(parameters, np.float64)
     found = np.frombuffer(_core.predicted(name, tables, steps.reshape(-1), numbers, workers), np.float64)
     found = found.reshape(len(tables), steps.size, width)
-    negative = np.isnan(found)
-    if negative.any():
-        raise ValueError(f"schedule must be >= 0 at every step, got {shown(tables[np.argwhere(negative)[0, 0]])}")
+    wrong = np.isnan(found)
+    if wrong.any():
+        row, column, _ = np.argwhere(wrong)[0]
+        raise _refused(tables[row], int(steps.reshape(-1)[column]))
     return found.reshape(*shape, *steps.shape, width)
+
+
+def functional_at(name: str, schedule: Schedule, step: int, parameters: tuple[float, ...]) -> list[float]:
+    """The same numbers of one schedule after one step: what takes an array there took a fifth of a prediction."""
+    if not 0 <= step < LARGEST_STEP:
+        steps_of(step, 0)
+    found = _core.predicted_at(name, schedule, step, parameters)
+    if any(map(isnan, found)):
+        raise _refused(schedule, step)
+    return found
+
+
+def _refused(schedule: Schedule, step: int) -> ValueError:
+    """Why there is no number."""
+    lowest, _ = schedule._extremes(0, step + 1)
+    rule = "be >= 0 at every step" if lowest < 0.0 else "have sums within float64"
+    return ValueError(f"schedule must {rule}, got {shown(schedule)}")
 
 
 def plain(numbers: Floats) -> Any:

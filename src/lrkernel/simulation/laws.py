@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lrkernel._arguments import at_least, fraction, one_of, positive, real, shown
 from lrkernel.batch import ScheduleBatch
 from lrkernel.schedule import Schedule
-from lrkernel.simulation.functionals import Floats, functional, plain, steps_of
+from lrkernel.simulation.functionals import Floats, functional, functional_at, plain, steps_of
 
 Curve = tuple[Schedule | npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]
 
@@ -65,8 +65,10 @@ class Law(ABC):
         >>> law.predict(lrk.sweep(lrk.wsd, peak=3e-4, warmup=2000, stable=18_000, decay=[2000, 4000]), 21_999).round(4)
         array([3.2666, 3.3055])
         """
-        array = steps_of(steps, 0)
         parameters = (*self._numbers, at_least("area_before", area_before, 0.0))
+        if type(steps) is int and isinstance(schedule, Schedule) and threads is None:
+            return functional_at(self._functional, schedule, steps, parameters)[0]
+        array = steps_of(steps, 0)
         return plain(functional(self._functional, schedule, array, parameters, threads)[..., 0])
 
     @classmethod
