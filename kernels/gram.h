@@ -189,6 +189,28 @@ static double lrk_gram_value(const double *c, double per2, double z)
     return sum;
 }
 
+/* lrk_gram_hahn at LRK_NODES places, eight at once: alone each waits for its 28 operations one after the other. */
+static void lrk_gram_hahn_all(const double *a, double per2, const double *z, double *out)
+{
+    for (int from = 0; from < LRK_NODES; from += 8) {
+        double next[8], sum[8], place[8];
+        for (int i = 0; i < 8; ++i) {
+            next[i] = 0.0;
+            sum[i] = a[LRK_NODES - 1];
+            place[i] = z[from + i];
+        }
+        for (int k = LRK_NODES - 3; k >= 0; --k) {
+            const double c = a[k + 1], d = lrk_hahn[k + 1][0] - lrk_hahn[k + 1][1] * per2;
+            for (int i = 0; i < 8; ++i) {
+                const double here = c + place[i] * sum[i] - d * next[i];
+                next[i] = sum[i];
+                sum[i] = here;
+            }
+        }
+        for (int i = 0; i < 8; ++i) out[from + i] = sum[i];
+    }
+}
+
 /* sum of a[k] r_(k-1)(z'), k >= 1: with c[k] k it gives differences, with c[k] / (k + 1) sums. */
 LRK_INLINE double lrk_gram_hahn(const double *a, double per2, double z)
 {

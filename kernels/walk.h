@@ -35,7 +35,7 @@ typedef struct lrk_terms lrk_terms;
 
 /* Panels one after the other. */
 typedef struct lrk_walk {
-    lrk_part part;
+    lrk_part part, row; /* row: the one that `at` is in */
     int64_t start, at, stop; /* `at`: the next step; of 2^63 steps the last one is left out */
     int grade;
     int64_t longest;        /* that a panel not of its own steps may be */
