@@ -1,4 +1,7 @@
-"""optuna_cooldown - how long and how steep a cooldown should be for a loss law: Optuna asks, no model is trained."""
+"""optuna_cooldown - how long and how steep a cooldown should be for a loss law: Optuna asks, no model is trained.
+
+pip install lrkernel optuna; python examples/optuna_cooldown.py
+"""
 
 from pathlib import Path
 

@@ -298,7 +298,7 @@ static void begin_walk(lrk_walk *w, const lrk_part *part, int64_t start, int64_t
     w->grade = grade;
     w->longest = INT64_MAX;
     w->terms = NULL;
-    w->smooth = 0;
+    w->smooth = w->singular = 0;
     w->gram.n = 0;
     w->depth = 0;
 }
@@ -312,13 +312,18 @@ void lrk_walk_begin(lrk_walk *walk, const lrk_table *table, int64_t start, int64
 /* A panel whose nodes are its own steps. */
 static void each_step(const lrk_walk *w, int64_t n, lrk_panel *p)
 {
+    const int whole = w->part.first == 0 && w->part.rows == w->part.table->root && w->part.clock.part == 0.0;
     double sum = 0.0;
     p->first = w->at;
     p->count = p->nodes = (int32_t)n;
+    if (whole && n > 1) { /* the same bits in less time */
+        lrk_fill(w->part.table, w->part.clock.whole + w->at, 1, n, p->value, 1);
+    } else {
+        for (int j = 0; j < n; ++j) p->value[j] = w->flat && j > 0 ? p->value[0] : value_at(&w->row, w->at + j, 0.0);
+    }
     for (int j = 0; j < n; ++j) {
         p->at[j] = j;
         p->weight[j] = 1.0;
-        p->value[j] = w->flat && j > 0 ? p->value[0] : value_at(&w->row, w->at + j, 0.0);
         p->before[j] = sum;
         sum += p->value[j];
         p->drop[j] = j > 0 ? p->value[j] - p->value[j - 1] : 0.0;
@@ -348,6 +353,39 @@ static void window_drops(const lrk_walk *w, lrk_panel *p)
     for (int i = 0; i < LRK_NODES; ++i) p->drop[i] *= 2.0 * w->per;
 }
 
+/* Where a singular point is that these coefficients hardly fall for: -1 at the first steps, 1 at the last ones; 0
+   where they do fall. The last coefficient is half of what the series would go on with. */
+static int singular_end(const double *c)
+{
+    int same = 1, other = 1;
+    for (int k = LRK_NODES - 6; k < LRK_NODES - 1; ++k) {
+        same &= c[k] * c[k + 1] > 0.0;
+        other &= c[k] * c[k + 1] < 0.0;
+    }
+    const double late = lrk_gram_top(LRK_NODES - 2) * c[LRK_NODES - 2];
+    if (magnitude(late) < 0.2 * magnitude(lrk_gram_top(LRK_NODES - 6) * c[LRK_NODES - 6])) return 0;
+    return same ? 1 : other ? -1 : 0;
+}
+
+#define LRK_CUTS 6
+
+/* Cuts towards a singular point, so that all pieces but the one at that point are one polynomial: in halves three
+   quarters of them were not. */
+static int64_t grade(lrk_walk *w, int64_t end)
+{
+    const int sums = w->grade & LRK_ONLY_SUM, cuts = sums ? 2 : LRK_CUTS;
+    const double ratio = sums ? 1.0 / 3.0 : 1.0 / 1.5;
+    int64_t cut[LRK_CUTS];
+    double length = (double)(end - w->at);
+    for (int k = 0; k < cuts; ++k) {
+        length *= ratio;
+        cut[k] = w->singular < 0 ? w->at + (int64_t)length : end - (int64_t)length;
+    }
+    /* the nearest one last */
+    for (int k = 1; k < cuts; ++k) w->ends[w->depth++] = cut[w->singular < 0 ? k - 1 : cuts - k];
+    return cut[w->singular < 0 ? cuts - 1 : 0];
+}
+
 /* Takes a polynomial for the steps from here to `end`. */
 static int open_window(lrk_walk *w, int64_t end)
 {
@@ -366,7 +404,10 @@ static int open_window(lrk_walk *w, int64_t end)
         }
     } else {
         fit_steps(&w->gram, &w->row, w->at, n, w->grade & LRK_ONLY_SUM, &fit);
-        if (!fit.smooth && fit.size < INFINITY) return 0;
+        if (!fit.smooth && fit.size < INFINITY) {
+            w->singular = singular_end(fit.c);
+            return 0;
+        }
     }
     for (int k = 0; k < LRK_NODES; ++k) {
         w->values[k] = fit.values[k];
@@ -521,6 +562,7 @@ int lrk_walk_next(lrk_walk *w, lrk_panel *p)
         if (w->at >= w->window_end && (w->grade & LRK_WIDE)) open_widest(w);
         if (w->at >= w->window_end && !open_window(w, end)) {
             w->window_end = w->at;
+            if (w->singular != 0 && n >= 1024) cut = grade(w, end);
         } else if (end > w->window_end) {
             cut = w->window_end;
         } else if (n <= LRK_NODES) {

@@ -31,11 +31,11 @@ typedef struct lrk_part {
 
 typedef struct lrk_terms lrk_terms;
 
-#define LRK_WALK_DEPTH 80
+#define LRK_WALK_DEPTH 128
 
 /* Panels one after the other. */
 typedef struct lrk_walk {
-    lrk_part part, row; /* row: the one that `at` is in */
+    lrk_part part, row;      /* row: the one that `at` is in */
     int64_t start, at, stop; /* `at`: the next step; of 2^63 steps the last one is left out */
     int grade;
     int64_t longest;        /* that a panel not of its own steps may be */
@@ -48,6 +48,7 @@ typedef struct lrk_walk {
     int depth;
     int64_t window, window_end; /* where one polynomial is the value, those of the panels inside being the same */
     int smooth;
+    int singular; /* see singular_end; of the last polynomial that was none */
     double c[LRK_NODES], fall[LRK_NODES], values[LRK_NODES], per, per2;
     lrk_gram gram;
 } lrk_walk;

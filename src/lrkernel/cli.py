@@ -138,13 +138,19 @@ def _command() -> "click.Group":
     @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64")
     @click.option("--threads", metavar="N", type=click.IntRange(1), help="Else picked by size.")
     def evaluate(spec: str, steps: str | None, out: str | None, dtype: str, threads: int | None) -> str:
-        """Evaluate every step of SPEC, in bounded memory, and write them to a file."""
+        """Evaluate every step of SPEC and write them to a file.
+
+        Any number of steps goes through bounded memory.
+        """
         return _evaluate(spec, steps, out, np.dtype(dtype), threads)
 
     @command.command()
     @click.argument("spec")
     def show(spec: str) -> str:
-        """Show the phases of SPEC, its curve and its identity, without evaluating it all."""
+        """Show the phases, the curve and the identity of SPEC.
+
+        It is not evaluated at every step.
+        """
         return _show(spec)
 
     @command.command()
@@ -178,7 +184,10 @@ def _command() -> "click.Group":
         weight_decay: float | None,
         as_json: bool,
     ) -> str:
-        """Sum the values of SPEC, exactly, in a time that does not grow with the steps."""
+        """Sum the values of SPEC, exactly.
+
+        The time does not grow with the number of steps.
+        """
         return _sum(spec, steps, start, (power, decay, weight_decay), as_json)
 
     @command.command()
@@ -188,7 +197,7 @@ def _command() -> "click.Group":
     @click.option("--out", metavar="FILE.png", help="Draw both; or .svg, .pdf, ...")
     @as_json
     def compare(a: str, b: str, steps: str | None, out: str | None, as_json: bool) -> str:
-        """Show where the specs A and B differ first and most, and their sums."""
+        """Show where A and B differ first and most, and their sums."""
         return _compare((a, b), steps, out, as_json)
 
     @command.command()
@@ -217,7 +226,7 @@ def _command() -> "click.Group":
     @warmup_option
     @as_json
     def sweep(spec: str, options: tuple[str, ...], law: str | None, steps: str | None, warmup: str | None, as_json: bool) -> str:
-        """Vary keys of SPEC: the sum, the last value and the final loss of each schedule."""
+        """Vary keys of SPEC: each one's sum, last value, final loss."""
         return _sweep(spec, options, law, steps, warmup, as_json)
 
     return command

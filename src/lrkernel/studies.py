@@ -100,7 +100,13 @@ def _row(name: str, a: float, b: float) -> tuple[str, ...]:
 
 
 def _percent(a: float, b: float) -> str:
-    return f" ({100 * (b - a) / a:+.4g} %)" if a and a != b and abs(b - a) < 1e3 * abs(a) else ""
+    """The difference relative to `a`: in percent, or as a power of ten where percents would have many zeros."""
+    if not a or a == b or not abs(b - a) < 1e3 * abs(a):
+        return ""
+    share = (b - a) / a
+    if abs(share) < 1e-5:
+        return f" ({share:+.1e} of A)"
+    return f" ({100 * share:{'+,.0f' if abs(share) >= 10 else '+.4g'}} %)"
 
 
 # ---- simulate ----

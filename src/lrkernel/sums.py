@@ -335,6 +335,7 @@ class Sums(Table):
 
         That is the sum of ``decay^(t - k) (lr(0) - lr(k))``, computed so or from the falls of single steps, whichever the rounding
         of the values moves less. Early in a curve that rounding is what remains, relative to how far it has fallen.
+        Rises are negative falls: behind a warm-up the area is below 0 until what has fallen since outweighs it.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ import pytest
 import zarr
 
 import lrkernel as lrk
-from lrkernel import cli
+from lrkernel import cli, studies
 from lrkernel.simulation import MultiPower
 
 Done = subprocess.CompletedProcess[str]
@@ -714,6 +714,23 @@ def test_compare_of_equal_specs(folder: Path) -> None:
     assert facts(text)["difference"] == "none in these steps"
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (1.0, 1.0, ""),
+        (1.0, 1.0 + 2.0**-50, " (+8.9e-16 of A)"),
+        (3e-4, 3e-4 * (1.0 - 4.588e-9), " (-4.6e-09 of A)"),
+        (1.0, 1.0001, " (+0.01 %)"),
+        (2.0, 1.0, " (-50 %)"),
+        (1.0, 13.5, " (+1,250 %)"),
+        (1.0, 1e5, ""),
+        (0.0, 1.0, ""),
+    ],
+)
+def test_relative_differences(a: float, b: float, said: str) -> None:
+    assert studies._percent(a, b) == said
+
+
 def test_compare_takes_the_longer_run(folder: Path) -> None:
     assert told(folder, "compare", "open.toml", "run.toml")["steps"] == 2_500_000
     (folder / "short.toml").write_text(WSD)
@@ -960,6 +977,7 @@ def test_help_and_version(folder: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert "Usage: lrkernel" in done.stdout
         assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "..." not in run(folder, "--help").stdout  # no summary is cut
     done = run(folder, "--version")
     assert done.stdout.split()[0] == "lrkernel"
     assert done.stdout.split()[1][0].isdigit()

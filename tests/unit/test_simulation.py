@@ -97,6 +97,8 @@ def test_an_array_is_its_values() -> None:
     [
         (lrk.linear(0.1, -0.1, 10), 9, ValueError, r"^schedule must be >= 0 at every step, got linear\(0.1, -0.1, 10\)$"),
         (lrk.linear(-0.1, 0.1, 10), [1], ValueError, "^schedule must be >= 0 at every step, got linear"),
+        (lrk.constant(1e308), 10, ValueError, r"^schedule must have sums within float64, got constant\(1e\+308\)$"),
+        (lrk.constant(1e308), [2, 10], ValueError, r"^schedule must have sums within float64, got constant\(1e\+308\)$"),
         (DOWN, -1, ValueError, "^step must be >= 0, got -1$"),
         (DOWN, 2.5, ValueError, "^step must be a whole number, got 2.5$"),
         (DOWN, 2**63 - 1, ValueError, r"^steps must be >= 0 and < 2\^63 - 1, got 9223372036854775807$"),
@@ -213,6 +215,13 @@ def test_shapes_of_bounds() -> None:
     assert last_iterate_bound(batch, [1, 2], gradient_norm=np.ones(2)).tolist() == last_iterate_bound(batch, [1, 2]).tolist()
     assert optimal_peak(batch, 2).peak.tolist() == [1.0, 2.0]
     assert type(optimal_peak(DOWN, 2).bound) is float
+
+
+@pytest.mark.parametrize("norm", [0.0, PowerLaw(0.0, -0.5), np.zeros(5)], ids=str)
+def test_bounds_without_gradients_are_those_of_the_distance(norm: Any) -> None:
+    assert last_iterate_bound(lrk.linear(1.0, 0.0, 4), 5, gradient_norm=norm) == 1.0 / (2.0 * 2.5)  # the last step is 0
+    assert last_iterate_bound(lrk.linear(1.0, 0.0, 4), 4, gradient_norm=norm) == 1.0 / (2.0 * 2.5)
+    assert optimal_peak(lrk.linear(1.0, 0.0, 4), 5, gradient_norm=norm) == (math.inf, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,8 @@ class Annealing(Law):
     """The law with learning rate annealing: a power of the forward area, less a multiple of the annealing area.
 
     L(t) = L0 + A S1(t)^(-alpha) - C S2(t), S1(t) = lr_0 + ... + lr_t, S2(t) = m_1 + ... + m_t with m_0 = 0 and
-    m_i = decay m_(i-1) + lr_(i-1) - lr_i.
+    m_i = decay m_(i-1) + lr_(i-1) - lr_i. S2 counts rises as negative falls: from a warm-up it is below 0, and the loss above that
+    of the forward area, until what has fallen since outweighs it.
 
     Parameters
     ----------
