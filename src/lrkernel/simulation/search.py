@@ -309,7 +309,8 @@ def _free(run: Run, knots: int, jumps: bool) -> Optimum:
 
     minimize, count = scipy_optimize("optimize").minimize, places.size - 1
     starts = [np.full(count, 6.0 / count), np.where(places[1:] > 0.8 * places[-1], 0.2, 1e-3)]
-    options = {"maxiter": 3000, "maxfun": 5000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 30}
+    # With maxcor 30 its matrices are of a size that OpenBLAS shares between threads: up to six times as long.
+    options = {"maxiter": 3000, "maxfun": 5000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 20}
     found = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 30.0)] * count, options=options) for start in starts]
     best = reduce(lambda a, b: a if a.fun <= b.fun else b, found)
     values = values_of(best.x)[len(fixed) - 1 :]
