@@ -309,13 +309,14 @@ def _free(run: Run, knots: int, jumps: bool) -> Optimum:
 
     minimize, count = scipy_optimize("optimize").minimize, places.size - 1
     starts = [np.full(count, 6.0 / count), np.where(places[1:] > 0.8 * places[-1], 0.2, 1e-3)]
-    # With maxcor 30 its matrices are of a size that OpenBLAS shares between threads: up to six times as long.
-    options = {"maxiter": 3000, "maxfun": 5000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 20}
-    found = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 30.0)] * count, options=options) for start in starts]
+    # Without BLAS: the small matrices of L-BFGS-B are shared between its threads, which takes seconds on a busy machine, for curves
+    # that are no better.
+    options = {"maxfun": 5000, "ftol": 1e-15, "gtol": 1e-9, "xtol": 0.0}
+    found = [minimize(loss, start, jac=True, method="TNC", bounds=[(0.0, 30.0)] * count, options=options) for start in starts]
     best = reduce(lambda a, b: a if a.fun <= b.fun else b, found)
     values = values_of(best.x)[len(fixed) - 1 :]
     curve = shapes.piecewise_linear(places.tolist(), values.tolist())
     return Optimum(run.whole_schedule(curve), run.loss(curve), {"steps": (places + run.warmup).tolist(), "values": values.tolist()})
 
 
-SCALE = 1e3  # of losses, so that the stopping rules of L-BFGS-B see differences of 1e-12 of one
+SCALE = 1e3  # of losses, so that the stopping rules see differences of 1e-12 of one
