@@ -127,7 +127,18 @@ def test_a_sweep_by_the_plain_loops(benchmark: Any, name: str) -> None:
 def test_a_sweep_by_the_command(benchmark: Any, tmp_path: Path) -> None:
     spec = tmp_path / "wsd.toml"
     spec.write_text('shape = "wsd"\npeak = 3e-4\nwarmup = 2000\nstable = 798_000\ndecay = 200_000\nsteps = 1_000_000\n')
-    command = [sys.executable, "-m", "lrkernel", "sweep", spec, "--grid", "decay=20:200000:10000", "--law", LAWS[25], "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "lrkernel",
+        "sweep",
+        str(spec),
+        "--grid",
+        "decay=20:200000:10000",
+        "--law",
+        str(LAWS[25]),
+        "--json",
+    ]
     done = benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=3)
     assert done.stdout.count(b",") > 50_000
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # of all processes that were waited for
