@@ -139,23 +139,6 @@ static void lrk_gram_fit(const lrk_gram *g, const double *values, double *c)
     }
 }
 
-/* What the last three coefficients add at most. */
-static double lrk_gram_tail(const lrk_gram *g, const double *values)
-{
-    double top = lrk_gram_top(LRK_NODES - 1), tail = 0.0;
-    for (int k = LRK_NODES - 1; k >= LRK_NODES - 3; --k) {
-        double sum = 0.0;
-        for (int i = 0; i < LRK_HALF_NODES; ++i) {
-            const double right = values[LRK_HALF_NODES + i], left = values[LRK_HALF_NODES - 1 - i];
-            sum += g->weight[LRK_HALF_NODES + i] * g->p[k][i] * (k % 2 == 0 ? right + left : right - left);
-        }
-        sum *= top * g->scale[k];
-        tail += sum < 0.0 ? -sum : sum;
-        top *= (2.0 * k - 1.0) / k;
-    }
-    return tail;
-}
-
 /* Whether what 16 coefficients leave is below `noise`, or what follows 32 of them, which the rule is exact for, below
    `sum_noise`. The tail is that of the last three. */
 static int lrk_gram_resolves(const double *c, double noise, double sum_noise, double *tail)

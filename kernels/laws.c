@@ -276,6 +276,23 @@ LRK_INLINE void factors_of(const lrk_panel *panel, const double *behind, const d
     }
 }
 
+/* What the last three coefficients of the polynomial through these values add at most. */
+static double tail_of(const lrk_gram *g, const double *values)
+{
+    double top = lrk_gram_top(LRK_NODES - 1), tail = 0.0;
+    for (int k = LRK_NODES - 1; k >= LRK_NODES - 3; --k) {
+        double sum = 0.0;
+        for (int i = 0; i < LRK_HALF_NODES; ++i) {
+            const double right = values[LRK_HALF_NODES + i], left = values[LRK_HALF_NODES - 1 - i];
+            sum += g->weight[LRK_HALF_NODES + i] * g->p[k][i] * (k % 2 == 0 ? right + left : right - left);
+        }
+        sum *= top * g->scale[k];
+        tail += sum < 0.0 ? -sum : sum;
+        top *= (2.0 * k - 1.0) / k;
+    }
+    return tail;
+}
+
 /* Whether the rule sums drop (1 - y^-beta). Its singular points are those of log y and log lr, whose series show them,
    one as strong as the other; those of the terms end with what has hardly a part in them, and go on. What 16
    coefficients leave of a logarithm is about the root of what 32 do. */
@@ -284,8 +301,8 @@ static int sums_losses(lrk_back *back, const lrk_losses *found, const double *te
     const lrk_panel *panel = back->given;
     if (panel->nodes == panel->count) return 1;
     if (!sums_terms(back, terms, may_miss)) return 0;
-    const double of_y = lrk_gram_tail(&back->walk.gram, found->log_y);
-    const double of_lr = lrk_gram_tail(&back->walk.gram, found->log_lr);
+    const double of_y = tail_of(&back->walk.gram, found->log_y);
+    const double of_lr = tail_of(&back->walk.gram, found->log_lr);
     double rest = 0.0;
     for (int j = 0; j < panel->nodes; ++j) {
         const double here = panel->drop[j] * (1.0 - found->value[j]);
