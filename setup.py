@@ -18,7 +18,7 @@ SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 
 
 # What a program without Python compiles, in one file beside the header.
-CORE = ["kernels/lrk.c", "kernels/cursor.c", "kernels/bytes.c", "kernels/sums.c"]
+CORE = ["kernels/lrk.c", "kernels/cursor.c", "kernels/bytes.c", "kernels/patience.c", "kernels/sums.c"]
 
 
 def in_one_file(paths: list[str], seen: set[str]) -> str:

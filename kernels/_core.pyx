@@ -136,13 +136,25 @@ cdef extern from "sums.h" nogil:
     void lrk_tree_make(lrk_tree *tree, const double *values, int64_t count, double *memory)
     double lrk_sum_with(const lrk_table *table, const lrk_tree *tree, int64_t start, int64_t count, double power)
     double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t count, double weight_decay)
-    void lrk_extremes(const lrk_table *table, int64_t start, int64_t count, double *low, double *high)
+    double lrk_no_more_than(const lrk_table *table, int64_t start, int64_t count)
+    int64_t lrk_first_negative(const lrk_table *table, int64_t start, int64_t count)
+
+cdef extern from "charts.h" nogil:
     ctypedef struct lrk_mark:
         pass
     ctypedef struct lrk_chart:
         lrk_table table
         lrk_tree tree
-    int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
+        int64_t growing
+        lrk_mark *block[1]
+    enum:
+        LRK_MARK_BLOCKS
+    int64_t lrk_chart_bytes()
+    void lrk_chart_begin(lrk_chart *chart)
+    bint lrk_chart_reaches(const lrk_chart *chart, int64_t step, bint back)
+    bint lrk_chart_grow(lrk_chart *chart, int64_t step, bint back)
+    int64_t lrk_chart_lacks(const lrk_chart *chart)
+    void lrk_chart_give(lrk_chart *chart, void *block)
     double lrk_cumulative(const lrk_chart *chart, int64_t last)
     enum:
         LRK_SUM_TO
@@ -158,7 +170,21 @@ cdef extern from "batch.h" nogil:
 
 cdef extern from "ahead.h" nogil:
     bint lrk_keep(void **place, void *made)
+    bint lrk_claim(int64_t *claimed)
+    void lrk_let_go(int64_t *claimed)
     void *LRK_ACQUIRE(void *place)
+
+cdef extern from "patience.h" nogil:
+    ctypedef struct lrk_patience:
+        double asked
+    void lrk_patience_begin(lrk_patience *patience, int (*lost)(lrk_patience *) noexcept nogil)
+    int lrk_patience_end(lrk_patience *patience)
+
+cdef extern from "pool.h" nogil:
+    double lrk_nanoseconds()
+
+cdef extern from "Python.h":
+    int check_signals "PyErr_CheckSignals"() noexcept
 
 if sizeof(Asked) != sizeof(lrk_asked):
     raise ImportError("lrk_asked of ahead.h and Asked of _core.pxd differ: rebuild lrkernel")
@@ -190,6 +216,29 @@ cdef int32_t CUSTOM = next(shape.id for shape in SHAPES if shape.name == "custom
 cdef enum:
     PIECE = 1 << 24
     LEAST_RUN = 1 << 17
+# Nanoseconds between two looks for Ctrl-C, for which the GIL is taken, in what takes long.
+cdef double LOOK = 50e6
+
+
+cdef int _lost(lrk_patience *patience) noexcept nogil:
+    """Whether a signal's handler raised; that stays pending until `_end`."""
+    cdef double now = lrk_nanoseconds()
+    if patience.asked == 0.0:
+        patience.asked = now
+    if now - patience.asked < LOOK:
+        return False
+    patience.asked = now
+    with gil:
+        return check_signals() != 0
+
+
+cdef inline void _begin(lrk_patience *patience) noexcept nogil:
+    """What is computed up to `_end` may be ended by Ctrl-C."""
+    lrk_patience_begin(patience, _lost)
+
+
+cdef inline int _end(lrk_patience *patience) except -1:
+    return -lrk_patience_end(patience)
 
 
 def runnable_levels():
@@ -312,7 +361,7 @@ cdef class Table:
     def __dealloc__(self):
         free(self.segments)
         free(self.asked.block)
-        free(self.chart)
+        _free_chart(<lrk_chart *> self.chart)
 
     cdef double at(self, int64_t step) noexcept nogil:
         return _at_next(self, step) if step >= 0 else NAN
@@ -372,43 +421,77 @@ cdef class Table:
         cdef const lrk_tree *tree = NULL
         cdef double found
         if self.values is not None:
-            tree = &_chart(self).tree
+            tree = &_chart(self, -1, False).tree
+        cdef lrk_patience patience
+        _begin(&patience)
         with nogil:
             found = lrk_sum_with(&table, tree, start, count, power)
+        _end(&patience)
         return found
 
     def _log_shrink(self, int64_t start, int64_t count, double weight_decay):
         """The sum of ln(1 - weight_decay value) over `count` steps; NaN where that is no number."""
         cdef lrk_table table = _table(self)
+        cdef lrk_patience patience
         cdef double found
+        _begin(&patience)
         with nogil:
             found = lrk_log_shrink(&table, start, count, weight_decay)
+        _end(&patience)
         return found
 
-    def _extremes(self, int64_t start, int64_t count):
-        """The least and the largest of `count` >= 1 values, of the true sign."""
+    def _no_more_than(self, int64_t start, int64_t count):
+        """What none of `count` >= 1 values exceeds."""
         cdef lrk_table table = _table(self)
-        cdef double low, high
+        cdef lrk_patience patience
+        cdef double found
+        _begin(&patience)
         with nogil:
-            lrk_extremes(&table, start, count, &low, &high)
-        return low, high
+            found = lrk_no_more_than(&table, start, count)
+        _end(&patience)
+        return found
+
+    def _first_negative(self, int64_t start, int64_t count):
+        """The first of `count` >= 1 steps whose value is below 0, or -1."""
+        cdef lrk_table table = _table(self)
+        cdef lrk_patience patience
+        cdef int64_t found
+        _begin(&patience)
+        with nogil:
+            found = lrk_first_negative(&table, start, count)
+        _end(&patience)
+        return found
 
     def _sum_to(self, int64_t last):
         """The sum of the steps 0 to last."""
-        return lrk_cumulative(_chart(self), last)
+        cdef lrk_chart *chart = _chart(self, last, False)
+        cdef lrk_patience patience
+        cdef double found
+        _begin(&patience)
+        with nogil:
+            found = lrk_cumulative(chart, last)
+            _leave(self, chart)
+        _end(&patience)
+        return found
 
     def _sums_at(self, int what, double decay, const int64_t[::1] steps, double[::1] out, int threads):
         """Write a sum of SUMS for each step."""
-        cdef const lrk_chart *chart = _chart(self)
+        cdef lrk_chart *chart
+        cdef lrk_patience patience
         if out.shape[0] != steps.shape[0]:
             raise ValueError(f"out must have {steps.shape[0]} values, got {out.shape[0]}")
         if out.shape[0]:
+            chart = _chart(self, _furthest(what, &steps[0], steps.shape[0]), what == LRK_SUM_FROM)
+            _begin(&patience)
             with nogil:
                 lrk_sums_batch(chart, what, decay, &steps[0], steps.shape[0], &out[0], threads)
+                _leave(self, chart)
+            _end(&patience)
 
     def _panels(self, int64_t stop):
         """The panels of lrk_panels_back as bytes."""
         cdef lrk_table table = _table(self)
+        cdef lrk_patience patience
         cdef lrk_panel *panels = NULL
         cdef int64_t count, room = 64
         try:
@@ -417,8 +500,10 @@ cdef class Table:
                 panels = <lrk_panel *> malloc(room * sizeof(lrk_panel))
                 if panels == NULL:
                     raise MemoryError
+                _begin(&patience)
                 with nogil:
                     count = lrk_panels_back(&table, stop, panels, room)
+                _end(&patience)
                 if count <= room:
                     return (<const char *> panels)[:count * sizeof(lrk_panel)]
                 room = count
@@ -495,43 +580,88 @@ SUMS = ("to", "before", "from", "discounted", "annealing")
 assert (LRK_SUM_TO, LRK_SUM_BEFORE, LRK_SUM_FROM, LRK_SUM_DISCOUNTED, LRK_SUM_ANNEALING) == tuple(range(len(SUMS)))
 
 
-cdef const lrk_chart *_chart(Table self) except NULL:
-    """The sums up to each panel, made when they are first asked for; of two threads that make them one keeps them."""
+cdef int64_t _furthest(int what, const int64_t *steps, int64_t count) noexcept nogil:
+    """Up to where a chart must go for sums at steps, of which those with a decay have no use for it."""
+    cdef int64_t j, last = -1
+    if what <= LRK_SUM_FROM:
+        for j in range(count):
+            last = max(last, steps[j])
+    return last
+
+
+cdef lrk_chart *_chart(Table self, int64_t step, bint back) except NULL:
+    """The sums up to each panel, or from it on, as far as a step, for `_leave`: those of the table or, where another thread is
+    making them, others.
+    """
     cdef lrk_chart *chart = <lrk_chart *> LRK_ACQUIRE(self.chart)
-    cdef lrk_table table = _table(self)
-    cdef int64_t values = 0 if self.values is None else len(self.values)
+    cdef lrk_table table
+    cdef lrk_patience patience
+    cdef int64_t values
+    cdef bint mine, grown = False
+    if chart != NULL and lrk_chart_reaches(chart, step, back):
+        return chart
+    table = _table(self)
+    values = 0 if self.values is None else len(self.values)
     if chart == NULL:
-        with nogil:
-            chart = _new_chart(&table, values)
+        chart = _new_chart(&table, values)
         if chart == NULL:
             raise MemoryError
         if not lrk_keep(&self.chart, chart):
-            free(chart)
+            _free_chart(chart)
             chart = <lrk_chart *> LRK_ACQUIRE(self.chart)
+    mine = lrk_claim(&chart.growing)
+    _begin(&patience)
+    with nogil:
+        if not mine:
+            chart = _new_chart(&table, values)
+        if chart != NULL:
+            grown = _grow(chart, step, back)
+        if mine:
+            lrk_let_go(&chart.growing)
+    try:
+        _end(&patience)
+        if not grown:
+            raise MemoryError
+    except BaseException:
+        if chart != NULL:
+            _leave(self, chart)
+        raise
     return chart
+
+
+cdef inline void _leave(Table self, lrk_chart *chart) noexcept nogil:
+    if chart != self.chart:
+        _free_chart(chart)
 
 
 cdef lrk_chart *_new_chart(const lrk_table *table, int64_t values) noexcept nogil:
-    """The chart of a table whose arrays have so many values; NULL where there is no memory."""
-    cdef lrk_chart *chart = NULL
-    cdef double *tree
-    cdef lrk_mark *marks
-    cdef int64_t count, branches = lrk_tree_room(values), room = 64
-    while chart == NULL:
-        chart = <lrk_chart *> calloc(1, sizeof(lrk_chart) + room * sizeof(lrk_mark) + branches * sizeof(double))
-        if chart == NULL:
-            return NULL
-        marks = <lrk_mark *> (chart + 1)
-        tree = <double *> (marks + room)
+    """The chart of a table whose arrays have so many values, without marks; NULL where there is no memory."""
+    cdef lrk_chart *chart = <lrk_chart *> calloc(1, lrk_chart_bytes() + lrk_tree_room(values) * sizeof(double))
+    if chart != NULL:
         chart.table = table[0]
         if values:
-            lrk_tree_make(&chart.tree, table.values, values, tree)
-        count = lrk_chart_make(chart, marks, room)
-        if count > room:
-            room = count
-            free(chart)
-            chart = NULL
+            lrk_tree_make(&chart.tree, table.values, values, <double *> (<char *> chart + lrk_chart_bytes()))
+        lrk_chart_begin(chart)
     return chart
+
+
+cdef bint _grow(lrk_chart *chart, int64_t step, bint back) noexcept nogil:
+    """False where there is no memory."""
+    cdef void *block
+    while not lrk_chart_grow(chart, step, back):
+        block = malloc(lrk_chart_lacks(chart) * sizeof(lrk_mark))
+        if block == NULL:
+            return False
+        lrk_chart_give(chart, block)
+    return True
+
+
+cdef void _free_chart(lrk_chart *chart) noexcept nogil:
+    cdef int k
+    if chart != NULL:
+        for k in range(LRK_MARK_BLOCKS):
+            free(chart.block[k])
+        free(chart)
 
 
 cdef inline double _at_next(Table self, int64_t step) noexcept nogil:
@@ -620,15 +750,21 @@ cdef int _gather_batch(const lrk_batch *whole, int threads) except -1:
 
 
 cdef int _fill(const lrk_batch *batch, int threads) except -1:
-    """``lrk_fill_batch`` without the GIL, in pieces of some milliseconds: Ctrl-C is heard between two of them."""
+    """``lrk_fill_batch`` without the GIL, in pieces of some milliseconds: Ctrl-C is heard between two of them.
+
+    Those of many rows take longer, and those of slow functions of one's own: Ctrl-C is heard in them too.
+    """
     cdef lrk_batch piece = batch[0]
     cdef lrk_order order
+    cdef lrk_patience patience
     cdef int64_t rows = batch.table_count if batch.first == NULL else batch.first[batch.table_count] - batch.first[0]
     cdef int64_t left = batch.count, most = max(PIECE // rows, LEAST_RUN)
     while True:
         piece.count = min(left, most)
+        _begin(&patience)
         with nogil:
             lrk_fill_batch(&piece, threads)
+        _end(&patience)
         left -= piece.count
         if left == 0:
             return 0
@@ -915,6 +1051,7 @@ cdef struct RowSums:
     int64_t start
     const int64_t *steps  # those asked for one by one, or NULL
     int64_t count  # of them, or of the range
+    int64_t furthest
     double *out
     bint *lacked_memory
 
@@ -948,9 +1085,11 @@ cdef void _sum_row(const RowSums *job, int64_t k) noexcept nogil:
             return
         if job.what == POWER:
             out[0] = lrk_sum_with(table, &chart.tree, job.start, job.count, job.number)
-        else:
+        elif _grow(chart, job.furthest, job.what == LRK_SUM_FROM):
             lrk_sums_at(chart, job.what, job.number, job.steps, job.count, out)
-        free(chart)
+        else:
+            job.lacked_memory[0] = True
+        _free_chart(chart)
     for j in range(job.first[k] + 1, job.first[k + 1]):
         memcpy(job.out + job.rows[j] * width, out, width * sizeof(double))
 
@@ -1038,6 +1177,7 @@ cdef class Rows:
             job.number = decay
             job.steps = &steps[0]
             job.count = steps.shape[0]
+            job.furthest = _furthest(what, job.steps, job.count)
             job.out = &out[0, 0]
             self.share(&job, threads)
 
@@ -1056,13 +1196,16 @@ cdef class Rows:
 
     cdef int share(self, RowSums *job, int threads) except -1:
         cdef bint lacked_memory = False
+        cdef lrk_patience patience
         job.table = self.table
         job.values = self.values
         job.first = self.first
         job.rows = self.rows
         job.lacked_memory = &lacked_memory
+        _begin(&patience)
         with nogil:
             lrk_share(_sum_rows, job, self.table_count, threads)
+        _end(&patience)
         if lacked_memory:
             raise MemoryError
         return 0
@@ -1271,6 +1414,7 @@ def predicted(str name not None, tuple tables not None, const int64_t[::1] steps
     cdef lrk_table *table
     cdef bytearray out = bytearray(count * steps.shape[0] * found.width * sizeof(double))
     cdef double *first = <double *> <char *> out
+    cdef lrk_patience patience
     if parameters.shape[0] != (found.parameters or most + 1):
         raise ValueError(f"parameters must be {found.parameters or most + 1} numbers, got {parameters.shape[0]}")
     table = <lrk_table *> calloc(count + 1, sizeof(lrk_table))
@@ -1280,10 +1424,12 @@ def predicted(str name not None, tuple tables not None, const int64_t[::1] steps
         for row in range(count):
             table[row] = _table(tables[row])
         if steps.shape[0]:
+            _begin(&patience)
             with nogil:
                 lrk_functionals(
                     found.function, &parameters[0], table, count, &steps[0], steps.shape[0], found.width, first, threads
                 )
+            _end(&patience)
     finally:
         free(table)
     return out

@@ -48,6 +48,16 @@ int lrk_keep(void *volatile *place, void *made)
     return LRK_SWAP_POINTER(*place, NULL, made);
 }
 
+int lrk_claim(volatile int64_t *claimed)
+{
+    return LRK_SWAP(*claimed, 0, 1);
+}
+
+void lrk_let_go(volatile int64_t *claimed)
+{
+    LRK_RELEASE(*claimed, 0);
+}
+
 void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step)
 {
     lrk_ahead *block = LRK_ACQUIRE(asked->block);

@@ -72,6 +72,10 @@ int lrk_ahead_keep(lrk_asked *asked, lrk_ahead *block);
 /* The same of anything that a table makes once and keeps. */
 int lrk_keep(void *volatile *place, void *made);
 
+/* Makes a 0 a 1, where it was one: then only this thread changes what goes with it, until it lets go. */
+int lrk_claim(volatile int64_t *claimed);
+void lrk_let_go(volatile int64_t *claimed);
+
 /* Fills the block from a step on, unless another thread is at it; one that was when its process forked is not in the
    child. */
 void lrk_ahead_fill(lrk_asked *asked, const lrk_table *table, int64_t step);

@@ -1,4 +1,5 @@
-/* atomic.h - what one thread reads while another writes it: loads that acquire, stores that release. */
+/* atomic.h - what one thread reads while another writes it: loads that acquire, stores that release; and what each has
+   for itself. */
 #ifndef LRK_ATOMIC_H
 #define LRK_ATOMIC_H
 
@@ -8,6 +9,12 @@
 #else /* MSVC, for which volatile accesses are these on x86-64 */
 #define LRK_ACQUIRE(x) (x)
 #define LRK_RELEASE(x, value) ((x) = (value))
+#endif
+
+#if defined(_MSC_VER)
+#define LRK_THREAD __declspec(thread)
+#else
+#define LRK_THREAD _Thread_local
 #endif
 
 #endif

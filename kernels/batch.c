@@ -1,5 +1,6 @@
 /* batch.c - how a batch is cut into pieces, and what is done for one. */
 #include "batch.h"
+#include "patience.h"
 #include "pool.h"
 
 #include <string.h>
@@ -77,7 +78,7 @@ static void fill_pieces(const void *shared, int64_t piece, int64_t end)
 {
     const lrk_job *job = shared;
     const lrk_batch *b = job->batch;
-    for (int64_t next; piece < end; piece = next) {
+    for (int64_t next; piece < end && !lrk_over(LRK_ASK_NOW); piece = next) {
         const int64_t cut = piece % job->cuts, table = piece / job->cuts * job->tables;
         const int64_t left = b->first != NULL ? 1 : job->cuts - cut, run = left < end - piece ? left : end - piece;
         const int64_t from = cut == 0 ? 0 : cut * job->run - job->skew;

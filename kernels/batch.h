@@ -2,8 +2,8 @@
 #ifndef LRK_BATCH_H
 #define LRK_BATCH_H
 
+#include "charts.h"
 #include "gather.h"
-#include "sums.h"
 
 #include <stddef.h>
 

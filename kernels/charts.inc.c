@@ -1,4 +1,4 @@
-/* charts.inc.c - sums up to each panel and from each panel on, kept for who asks step by step; part of sums.c. */
+/* charts.inc.c - what charts.h says; part of sums.c. */
 
 /* Whether the sum of a row multiplies stairs or cycles, of which there may be any number. */
 static int multiplies(const lrk_table *t, const lrk_segment *s)
@@ -49,105 +49,200 @@ static void keep_panel(const lrk_walk *w, const lrk_panel *p, lrk_mark *m)
     for (int k = 1; k < LRK_NODES; ++k) m->a[k] /= k + 1.0;
 }
 
-/* Where the marks of a row go: those without room are only counted. */
-typedef struct lrk_marks {
-    lrk_mark *next, spare;
-    int64_t room, count;
-} lrk_marks;
+/* ---- the marks ---- */
 
-static lrk_mark *new_mark(lrk_marks *marks, int64_t first, int64_t count)
-{
-    lrk_mark *m = marks->count < marks->room ? marks->next + marks->count : &marks->spare;
-    *m = (lrk_mark){.first = first, .count = count, .kind = LRK_MARK_ROW};
-    ++marks->count;
-    return m;
-}
-
-/* Pieces of `run` steps of a row that are summed anew each time. */
-static void chart_pieces(int64_t row, int64_t from, int64_t to, int64_t run, lrk_marks *marks)
-{
-    for (; to - from > run; from += run) new_mark(marks, from, run)->row = row;
-    new_mark(marks, from, to - from)->row = row;
-}
-
-/* Behind the panels of a row pieces of a 64th of their steps follow, up to so many times those. */
-#define LRK_FURTHER 16
-
-/* Marks of a row's panels as far as they are not too many to keep, and one of all the rest; that alone where sums
-   multiply. The steps of `custom` are summed in as many pieces. */
-static void chart_row(const lrk_table *t, int64_t row, int64_t from, int64_t to, lrk_marks *marks)
-{
-    const lrk_segment *s = t->segments + row;
-    const int64_t n = to - from, most = marks->count + LRK_ROW_MARKS;
-    lrk_part part = {t, row, 1, {from, 0.0}};
+/* What the next mark follows from. */
+typedef struct lrk_making {
+    int64_t row, from, at, to; /* the row, its first step, the next one, that behind its last one */
+    int64_t panels, piece;     /* of the row so far; steps of a piece, 0: it is in panels */
+    int grows;                 /* piece by piece */
+    int settled;               /* the total of the last mark is in the sum */
+    lrk_dd sum;
     lrk_walk walk;
-    lrk_panel panel;
-    int64_t done = 0;
-    if (multiplies(t, s)) {
-        new_mark(marks, from, n)->row = row;
-        return;
-    }
-    if (has_custom(t, s) && n < INT64_C(1) << 40) {
-        chart_pieces(row, from, to, n / LRK_ROW_MARKS < LRK_NODES ? LRK_NODES : n / LRK_ROW_MARKS + 1, marks);
-        return;
-    }
-    begin_walk(&walk, &part, 0, n, LRK_EVEN | LRK_FLAT_ONCE);
-    while (marks->count < most && lrk_walk_next(&walk, &panel)) {
-        lrk_mark *m = new_mark(marks, from + panel.first, panel.count);
-        m->row = row;
-        m->total = walk.flat ? flat_sum(panel.value[0], (double)panel.count) : (lrk_dd){panel.sum, 0.0};
-        keep_panel(&walk, &panel, m);
-        done = panel.first + panel.count;
-    }
-    if (done == n) return;
-    const int64_t further = (n - done) / LRK_FURTHER < done ? n - done : LRK_FURTHER * done;
-    chart_pieces(row, from + done, from + done + further, done / 64 + 1, marks);
-    if (done + further < n) new_mark(marks, from + done + further, n - done - further)->row = row;
+} lrk_making;
+
+typedef struct lrk_whole_chart {
+    lrk_chart chart;
+    lrk_making making;
+} lrk_whole_chart;
+
+int64_t lrk_chart_bytes(void)
+{
+    return (int64_t)sizeof(lrk_whole_chart);
 }
 
-int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room)
+static lrk_making *making_of(lrk_chart *chart)
+{
+    return &((lrk_whole_chart *)chart)->making;
+}
+
+/* In which block a mark is, and that block's first mark. */
+static int block_of(int64_t index, int64_t *first)
+{
+    int block = 0;
+    *first = 0;
+    for (int64_t size = LRK_FIRST_MARKS; index - *first >= size; size *= 2) {
+        *first += size;
+        ++block;
+    }
+    return block;
+}
+
+static lrk_mark *mark_at(const lrk_chart *chart, int64_t index)
+{
+    int64_t first;
+    lrk_mark *block = chart->block[block_of(index, &first)];
+    return block == NULL ? NULL : block + (index - first);
+}
+
+int64_t lrk_chart_lacks(const lrk_chart *chart)
+{
+    int64_t first;
+    return (int64_t)LRK_FIRST_MARKS << block_of(chart->count, &first);
+}
+
+void lrk_chart_give(lrk_chart *chart, void *block)
+{
+    int64_t first;
+    chart->block[block_of(chart->count, &first)] = block;
+}
+
+/* The next row, in one piece where sums multiply; 0 where there is none. The steps of `custom` are summed in as many
+   pieces as other rows have panels. */
+static int begin_row(const lrk_chart *chart, lrk_making *m)
 {
     const lrk_table *t = &chart->table;
-    const lrk_terms terms = {1.0, 0.0, chart->tree.levels > 0 ? &chart->tree : NULL};
-    const int ends = t->segments[t->root - 1].shape == SHAPE_hold;
-    lrk_dd sum = {0.0, 0.0};
-    lrk_marks made = {.next = marks, .room = room};
-    int64_t last = 0;
-    for (int64_t row = 0; row < t->root; ++row) {
-        const int64_t from = t->segments[row].first, to = row + 1 < t->root ? t->segments[row + 1].first : INT64_MAX;
-        if (row + 1 == t->root) last = made.count;
-        if (from < to) chart_row(t, row, from, to, &made);
+    if (m->row + 1 == t->root) return 0;
+    const lrk_segment *s = t->segments + ++m->row;
+    const lrk_part part = {t, m->row, 1, {s->first, 0.0}};
+    m->from = m->at = s->first;
+    m->to = m->row + 1 < t->root ? s[1].first : INT64_MAX;
+    m->panels = m->piece = m->grows = 0;
+    const int64_t n = m->to - m->from;
+    if (multiplies(t, s)) {
+        m->piece = n;
+    } else if (has_custom(t, s) && n < INT64_C(1) << 40) {
+        m->piece = n / LRK_ROW_MARKS < LRK_NODES ? LRK_NODES : n / LRK_ROW_MARKS + 1;
+    } else if (n > 0) {
+        begin_walk(&m->walk, &part, 0, n, LRK_EVEN | LRK_FLAT_ONCE);
     }
-    const int64_t count = made.count;
-    if (count > room) return count;
-    chart->marks = marks;
-    chart->count = count;
-    for (int64_t j = 0; j < count; ++j) {
-        lrk_mark *m = marks + j;
-        if (m->kind == LRK_MARK_ROW && j < count - 1)
-            m->total = sum_rows(&terms, (lrk_part){t, m->row, 1, {m->first, 0.0}}, m->count);
-        m->before = sum;
-        if (j < count - 1) {
-            add(&sum, m->total.hi);
-            add(&sum, m->total.lo);
-        }
-    }
-    sum = (lrk_dd){0.0, 0.0};
-    chart->end = ends && last < count ? marks[last].first : INT64_MAX;
-    for (int64_t j = last - 1; ends && j >= 0; --j) {
-        marks[j].after = sum;
-        add(&sum, marks[j].total.hi);
-        add(&sum, marks[j].total.lo);
-    }
-    return count;
+    return 1;
 }
 
-/* The mark of a step, which is often that of the step asked for before. */
-static const lrk_mark *mark_of(const lrk_chart *chart, int64_t step, int64_t *hint)
+/* Pieces of what is behind the panels have each a 64th of the steps before them, so that there are not too many however
+   long the row is, and none costs more than what came before. */
+#define LRK_SHARE 64
+
+static int next_mark(const lrk_chart *chart, lrk_making *m, lrk_mark *mark)
 {
-    const lrk_mark *marks = chart->marks;
-    if (step >= marks[*hint].first && step - marks[*hint].first < marks[*hint].count) return marks + *hint;
-    int64_t low = 0, high = chart->count;
+    lrk_panel panel;
+    while (m->at >= m->to)
+        if (!begin_row(chart, m)) return 0;
+    *mark = (lrk_mark){.first = m->at, .row = m->row, .kind = LRK_MARK_ROW};
+    if (m->piece == 0 && m->panels < LRK_ROW_MARKS && lrk_walk_next(&m->walk, &panel)) {
+        mark->count = panel.count;
+        mark->total = m->walk.flat ? flat_sum(panel.value[0], (double)panel.count) : (lrk_dd){panel.sum, 0.0};
+        keep_panel(&m->walk, &panel, mark);
+        m->panels += 1;
+    } else {
+        const int64_t left = m->to - m->at;
+        if (m->piece == 0) m->grows = 1;
+        if (m->grows) m->piece = (m->at - m->from) / LRK_SHARE + 1;
+        mark->count = m->piece < left ? m->piece : left;
+    }
+    m->at += mark->count;
+    return 1;
+}
+
+static lrk_dd part_of_row(const lrk_chart *chart, const lrk_mark *m, int64_t from, int64_t to);
+
+static void add_total(lrk_dd *sum, const lrk_mark *m)
+{
+    add(sum, m->total.hi);
+    add(sum, m->total.lo);
+}
+
+/* Takes the last mark into the sum. */
+static void settle(const lrk_chart *chart, lrk_making *m, lrk_mark *last)
+{
+    if (m->settled) return;
+    if (last->kind == LRK_MARK_ROW) last->total = part_of_row(chart, last, 0, last->count);
+    add_total(&m->sum, last);
+    m->settled = 1;
+}
+
+void lrk_chart_begin(lrk_chart *chart)
+{
+    const lrk_table *t = &chart->table;
+    const lrk_segment *last = t->segments + (t->root - 1);
+    chart->end = last->shape == SHAPE_hold ? last->first : INT64_MAX;
+    making_of(chart)->row = -1;
+    making_of(chart)->settled = 1;
+}
+
+int lrk_chart_reaches(const lrk_chart *chart, int64_t step, int back)
+{
+    if (back) return LRK_ACQUIRE(chart->backwards);
+    const int64_t known = LRK_ACQUIRE(chart->known);
+    return step < known || known == INT64_MAX;
+}
+
+/* Of all marks before the end, which are made. */
+static void sum_backwards(lrk_chart *chart, int64_t count)
+{
+    lrk_dd sum = {0.0, 0.0};
+    while (count-- > 0) {
+        lrk_mark *m = mark_at(chart, count);
+        if (m->first >= chart->end) continue;
+        m->after = sum;
+        add_total(&sum, m);
+    }
+}
+
+int lrk_chart_grow(lrk_chart *chart, int64_t step, int back)
+{
+    lrk_making m = *making_of(chart);
+    lrk_mark *mark = NULL;
+    int64_t count = chart->count;
+    const int64_t stop = back ? chart->end : step < INT64_MAX ? step + 1 : step;
+    while (m.at < stop || m.row < 0) {
+        mark = mark_at(chart, count);
+        if (mark == NULL) break;
+        if (count > 0) settle(chart, &m, mark_at(chart, count - 1));
+        if (!next_mark(chart, &m, mark)) break;
+        mark->before = m.sum;
+        m.settled = 0;
+        ++count;
+    }
+    const int done = m.row >= 0 && m.at >= stop;
+    if (done && back && count > 0) settle(chart, &m, mark_at(chart, count - 1));
+    if (lrk_over(0)) return 1; /* nothing of it may be kept */
+    *making_of(chart) = m;
+    LRK_RELEASE(chart->count, count);
+    LRK_RELEASE(chart->known, m.at);
+    if (!done) return 0;
+    if (back && !chart->backwards) {
+        sum_backwards(chart, count);
+        LRK_RELEASE(chart->backwards, 1);
+    }
+    return 1;
+}
+
+/* ---- sums from marks ---- */
+
+/* The mark of a step, which is often that of the step asked for before. */
+static const lrk_mark *mark_of(const lrk_chart *chart, int64_t step, const lrk_mark **hint)
+{
+    const lrk_mark *m = *hint;
+    if (m != NULL && step >= m->first && step - m->first < m->count) return m;
+    int64_t count = LRK_ACQUIRE(chart->count), size = LRK_FIRST_MARKS;
+    int block = 0;
+    for (; count > size && chart->block[block + 1][0].first <= step; ++block) {
+        count -= size;
+        size *= 2;
+    }
+    const lrk_mark *marks = chart->block[block];
+    int64_t low = 0, high = count < size ? count : size;
     while (high - low > 1) {
         const int64_t middle = low + (high - low) / 2;
         if (marks[middle].first <= step) {
@@ -156,7 +251,7 @@ static const lrk_mark *mark_of(const lrk_chart *chart, int64_t step, int64_t *hi
             high = middle;
         }
     }
-    *hint = low;
+    *hint = marks + low;
     return marks + low;
 }
 
@@ -202,7 +297,7 @@ static double joined(lrk_dd a, lrk_dd b)
     return sum.hi - sum.hi == 0.0 ? sum.hi + (sum.lo + (a.lo + b.lo)) : sum.hi;
 }
 
-static double cumulative(const lrk_chart *chart, int64_t last, int64_t *hint)
+static double cumulative(const lrk_chart *chart, int64_t last, const lrk_mark **hint)
 {
     if (last < 0) return 0.0;
     if (last == INT64_MAX) return cumulative(chart, last - 1, hint) + lrk_at(&chart->table, last);
@@ -210,7 +305,7 @@ static double cumulative(const lrk_chart *chart, int64_t last, int64_t *hint)
     return joined(m->before, first_steps(chart, m, last - m->first + 1));
 }
 
-static double remaining(const lrk_chart *chart, int64_t step, int64_t *hint)
+static double remaining(const lrk_chart *chart, int64_t step, const lrk_mark **hint)
 {
     if (step >= chart->end) return 0.0;
     const lrk_mark *m = mark_of(chart, step, hint);
@@ -219,7 +314,7 @@ static double remaining(const lrk_chart *chart, int64_t step, int64_t *hint)
 
 double lrk_cumulative(const lrk_chart *chart, int64_t last)
 {
-    int64_t hint = 0;
+    const lrk_mark *hint = NULL;
     return cumulative(chart, last, &hint);
 }
 
@@ -227,7 +322,7 @@ double lrk_cumulative(const lrk_chart *chart, int64_t last)
 
 /* LRK_LANES sums at once where all are of one polynomial, else 0 and nothing is done: alone each waits for 28
    operations one after the other, which took three times as long. They are those of first_steps and last_steps. */
-static int lanes_of(const lrk_chart *chart, int what, const int64_t *steps, int64_t *hint, double *out)
+static int lanes_of(const lrk_chart *chart, int what, const int64_t *steps, const lrk_mark **hint, double *out)
 {
     const int64_t less = what == LRK_SUM_BEFORE, more = what != LRK_SUM_FROM;
     if (steps[0] < less || (what == LRK_SUM_FROM && steps[0] >= chart->end)) return 0;
@@ -263,8 +358,8 @@ static int lanes_of(const lrk_chart *chart, int what, const int64_t *steps, int6
 void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out)
 {
     const lrk_table *t = &chart->table;
-    int64_t hint = 0;
-    for (int64_t j = 0; j < count; ++j) {
+    const lrk_mark *hint = NULL;
+    for (int64_t j = 0; j < count && !lrk_over(1); ++j) {
         const int64_t step = steps[j];
         if (what <= LRK_SUM_FROM && count - j >= LRK_LANES && lanes_of(chart, what, steps + j, &hint, out + j)) {
             j += LRK_LANES - 1;

@@ -142,6 +142,7 @@ static const lrk_panel *next_back(lrk_back *back)
         if (back->left == 0) {
             if (back->end == back->first) return NULL;
             look_back(back);
+            if (lrk_over(0)) return NULL;
         }
         const lrk_panel *panel = &back->panels[--back->next % LRK_ROOM];
         back->left -= 1;
@@ -442,7 +443,7 @@ void lrk_last_iterate_each(const lrk_table *table, int64_t step, const double *n
     const double last = lrk_at(table, step);
     lrk_dd sum = {last, 0.0}, noise = {last * norms[step] * norms[step], 0.0};
     int negative = last < 0.0;
-    for (int64_t end = step; end > 0;) {
+    for (int64_t end = step; end > 0 && !lrk_over(LRK_EACH / 16);) {
         double values[LRK_EACH];
         const int64_t n = least(end, LRK_EACH);
         end -= n;

@@ -1,4 +1,5 @@
 /* lrk.c - segment look-up, scalar evaluation, bulk fill, choice of the SIMD level. */
+#include "atomic.h"
 #include "clock.h"
 #include "cpu.h"
 #include "custom.h"
@@ -254,12 +255,6 @@ static const struct {
     {"x86-64-v4", &v4_code, &v4_tile_code},
 #endif
 };
-
-#if defined(_MSC_VER)
-#define LRK_THREAD __declspec(thread)
-#else
-#define LRK_THREAD _Thread_local
-#endif
 
 /* -1: not chosen yet. Choosing is idempotent, so a race only does it twice. */
 static volatile int chosen_level = -1;

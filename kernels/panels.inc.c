@@ -9,6 +9,13 @@ typedef struct lrk_run {
 
 static lrk_run run_of(const lrk_part *part, int64_t n);
 
+/* What the values of steps lie between, not always close to them. */
+typedef struct lrk_range {
+    double low, high;
+} lrk_range;
+
+static lrk_range range_rows(lrk_part part, int64_t n);
+
 static double value_at(const lrk_part *p, int64_t step, double later)
 {
     const int64_t whole = (int64_t)later;
@@ -113,9 +120,12 @@ static lrk_run clip_run(const lrk_segment *s, const lrk_part *child, int64_t n)
     lrk_fit fit;
     if (run.flat) return run;
     const int side = side_of(value_at(child, 0, 0.0), s->start, s->stop);
+    const lrk_range range = range_rows(*child, run.steps);
+    if (side_of(range.low, s->start, s->stop) == side && side_of(range.high, s->start, s->stop) == side)
+        return (lrk_run){run.steps, side != 0};
     ends[0] = run.steps;
     g.n = 0;
-    while (depth > 0) {
+    while (depth > 0 && !lrk_over(1)) {
         const int64_t end = ends[depth - 1], count = end - at;
         if (count < 48) {
             while (at < end && side_of(value_at(child, at, 0.0), s->start, s->stop) == side) ++at;
@@ -535,7 +545,7 @@ static int begin_piece(lrk_walk *w)
 
 int lrk_walk_next(lrk_walk *w, lrk_panel *p)
 {
-    if (w->at >= w->stop) return 0;
+    if (w->at >= w->stop || lrk_over(1)) return 0;
     if (w->at == w->piece_end) {
         const int inside = begin_piece(w);
         const int once = w->flat && (w->grade & LRK_FLAT_ONCE);

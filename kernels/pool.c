@@ -5,6 +5,7 @@
 #define _POSIX_C_SOURCE 200809L /* of signal.h, where the standard is C11 to the letter */
 #endif
 #include "pool.h"
+#include "patience.h"
 
 #include <fenv.h>
 
@@ -15,6 +16,9 @@
 #ifndef LRK_WORTH_WAKING
 #define LRK_WORTH_WAKING 200e3
 #endif
+
+/* Nanoseconds that the caller waits for its workers before it asks whether it shall wait on. */
+#define LRK_SOME 50000000
 
 /* ---- the system's threads behind a few functions ---- */
 
@@ -44,6 +48,11 @@ static void await(lrk_signal *signal, lrk_lock *lock)
     SleepConditionVariableSRW(signal, lock, INFINITE, 0);
 }
 
+static void await_some(lrk_signal *signal, lrk_lock *lock)
+{
+    SleepConditionVariableSRW(signal, lock, LRK_SOME / 1000000, 0);
+}
+
 static void wake_one(lrk_signal *signal)
 {
     WakeConditionVariable(signal);
@@ -68,7 +77,7 @@ static int start_thread(void)
 
 static const int survives_fork = 1;
 
-static double nanoseconds(void)
+double lrk_nanoseconds(void)
 {
     LARGE_INTEGER now, second;
     QueryPerformanceCounter(&now);
@@ -102,6 +111,16 @@ static void release(lrk_lock *lock)
 static void await(lrk_signal *signal, lrk_lock *lock)
 {
     pthread_cond_wait(signal, lock);
+}
+
+static void await_some(lrk_signal *signal, lrk_lock *lock)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LRK_SOME;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(signal, lock, &until);
 }
 
 static void wake_one(lrk_signal *signal)
@@ -152,7 +171,7 @@ static void empty_pool(void);
 
 static int survives_fork;
 
-static double nanoseconds(void)
+double lrk_nanoseconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -188,7 +207,8 @@ typedef struct lrk_pool {
     lrk_work *work;
     const void *job;
     int64_t next, pieces;
-    fenv_t arithmetic; /* the caller's */
+    fenv_t arithmetic;      /* the caller's ... */
+    lrk_patience *patience; /* ... and whom it works for */
 } lrk_pool;
 
 static int64_t forks;
@@ -215,7 +235,7 @@ static void take_pieces(void)
     while (pool.next < pool.pieces) {
         const int64_t piece = pool.next++;
         release(&pool.lock);
-        pool.work(pool.job, piece, piece + 1);
+        if (!lrk_over(LRK_ASK_NOW)) pool.work(pool.job, piece, piece + 1);
         hold(&pool.lock);
     }
 }
@@ -229,7 +249,9 @@ static void serve(void)
         pool.seats -= 1;
         pool.active += 1;
         fesetenv(&pool.arithmetic);
+        lrk_patience_share(pool.patience);
         take_pieces();
+        lrk_patience_share(NULL);
         pool.active -= 1;
         if (pool.active == 0) wake_one(&pool.last_left);
     }
@@ -256,10 +278,16 @@ static void share_out(lrk_work *work, const void *job, int64_t from, int64_t pie
     pool.pieces = pieces;
     pool.seats = helpers;
     fegetenv(&pool.arithmetic);
+    pool.patience = lrk_patience_now();
     for (int k = 0; k < helpers; ++k) wake_one(&pool.work_came);
     take_pieces();
     pool.seats = 0;
-    while (pool.active > 0) await(&pool.last_left, &pool.lock);
+    while (pool.active > 0) {
+        await_some(&pool.last_left, &pool.lock);
+        release(&pool.lock); /* who is asked may run anything */
+        lrk_over(LRK_ASK_NOW);
+        hold(&pool.lock);
+    }
     pool.busy = 0;
     release(&pool.lock);
 }
@@ -269,13 +297,13 @@ static void share_out(lrk_work *work, const void *job, int64_t from, int64_t pie
    not cut. */
 static int64_t begin_alone(lrk_work *work, const void *job, int64_t pieces)
 {
-    const double begun = nanoseconds();
+    const double begun = lrk_nanoseconds();
     int64_t done = 0;
     do {
         const int64_t to = done == 0 ? 1 : done < pieces / 4 ? 4 * done : pieces;
         work(job, done, to);
         done = to;
-    } while (done < pieces && (nanoseconds() - begun) * (double)(pieces - done) < LRK_WORTH_WAKING * (double)done);
+    } while (done < pieces && (lrk_nanoseconds() - begun) * (double)(pieces - done) < LRK_WORTH_WAKING * (double)done);
     return done;
 }
 

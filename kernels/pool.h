@@ -15,6 +15,9 @@ typedef void lrk_work(const void *job, int64_t from, int64_t to);
    gives no more threads, it is done by those there are. A forked child begins with an empty pool. */
 void lrk_share(lrk_work *work, const void *job, int64_t pieces, int threads);
 
+/* Since some time in the past. */
+double lrk_nanoseconds(void);
+
 /* How many forks lie between the process that loaded the library and this one; threads of those do nothing here. */
 int64_t lrk_forks(void);
 

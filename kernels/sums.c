@@ -1,4 +1,6 @@
 /* sums.c - what is summed by panels, and what is faster than by them. */
+#include "atomic.h"
+#include "charts.h"
 #include "shapes.h"
 #include "walk.h"
 
@@ -34,7 +36,7 @@ void lrk_tree_make(lrk_tree *tree, const double *values, int64_t count, double *
 static void add_values(lrk_dd *sum, const lrk_terms *terms, const double *values, int64_t from, int64_t to)
 {
     if (terms->tree == NULL || !is_plain(terms)) {
-        for (; from < to; ++from) add(sum, term_of(terms, values[from]));
+        for (; from < to && !(from % LRK_BRANCHES == 0 && lrk_over(1)); ++from) add(sum, term_of(terms, values[from]));
         return;
     }
     for (int k = 0; from < to; ++k) {
@@ -45,6 +47,40 @@ static void add_values(lrk_dd *sum, const lrk_terms *terms, const double *values
         from /= LRK_BRANCHES;
         to /= LRK_BRANCHES;
     }
+}
+
+/* ---- rows ---- */
+
+typedef struct lrk_rows {
+    lrk_part part;
+    const lrk_segment *next;
+    int64_t left;
+} lrk_rows;
+
+static lrk_rows rows_of(lrk_part part, int64_t n)
+{
+    const lrk_segment *rows = part.table->segments + part.first;
+    return (lrk_rows){part, rows + locate(rows, part.rows, part.clock), n};
+}
+
+/* The next one with steps of its own, and how many; 0 at the end. */
+static int64_t next_row(lrk_rows *r, lrk_part *row)
+{
+    const lrk_segment *first = r->part.table->segments, *end = first + r->part.first + r->part.rows;
+    while (r->left > 0 && !lrk_over(1)) {
+        const lrk_segment *s = r->next++;
+        int64_t run = r->left;
+        if (s + 1 < end) {
+            const int64_t own = place_row(s + 1, r->part.clock.part).first - r->part.clock.whole;
+            if (own <= 0) continue;
+            run = own < run ? own : run;
+        }
+        *row = (lrk_part){r->part.table, s - first, 1, r->part.clock};
+        r->left -= run;
+        if (r->left > 0) r->part.clock.whole += run;
+        return run;
+    }
+    return 0;
 }
 
 /* ---- sums of terms ---- */
@@ -92,7 +128,7 @@ static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const 
 {
     const int whole = is_in_whole_steps(s);
     const int64_t every = whole ? (int64_t)s->every : 1;
-    while (n > 0) {
+    while (n > 0 && !lrk_over(1)) {
         lrk_clock rest;
         const lrk_place place = place_row(s, row.clock.part);
         const lrk_clock clock = local_clock(&place, row.clock.whole);
@@ -120,7 +156,7 @@ static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
     const int whole = is_in_whole_steps(s);
     const lrk_place place = place_row(s, row->clock.part);
     lrk_clock clock = local_clock(&place, row->clock.whole);
-    while (n > 0) {
+    while (n > 0 && !lrk_over(1)) {
         lrk_clock rest;
         const lrk_stair k = divide_clock(clock, s->every, &rest);
         const int64_t run = stair_run(clock, s->every, k, rest, n);
@@ -253,20 +289,10 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
 
 static lrk_dd sum_rows(const lrk_terms *terms, lrk_part part, int64_t n)
 {
-    const lrk_segment *rows = part.table->segments + part.first, *s = rows + locate(rows, part.rows, part.clock);
     lrk_dd sum = {0.0, 0.0};
-    for (; n > 0; ++s) {
-        int64_t run = n;
-        if (s + 1 < rows + part.rows) {
-            const int64_t left = place_row(s + 1, part.clock.part).first - part.clock.whole;
-            if (left <= 0) continue;
-            run = n < left ? n : left;
-        }
-        const lrk_part row = {part.table, s - part.table->segments, 1, part.clock};
-        add_row(&sum, terms, &row, run);
-        n -= run;
-        if (n > 0) part.clock.whole += run;
-    }
+    lrk_rows rows = rows_of(part, n);
+    lrk_part row;
+    for (int64_t run; (run = next_row(&rows, &row)) > 0;) add_row(&sum, terms, &row, run);
     return sum;
 }
 
@@ -374,11 +400,7 @@ double lrk_annealing_area(const lrk_table *table, int64_t last, double decay)
 
 /* ---- the range of values ---- */
 
-typedef struct lrk_range {
-    double low, high;
-} lrk_range;
-
-static lrk_range range_rows(lrk_part part, int64_t n);
+#define LRK_LARGEST 0x1.fffffffffffffp+1023
 
 static void widen(lrk_range *r, double low, double high)
 {
@@ -389,19 +411,6 @@ static void widen(lrk_range *r, double low, double high)
 static lrk_range between(double a, double b)
 {
     return a <= b ? (lrk_range){a, b} : (lrk_range){b, a};
-}
-
-static lrk_range panels_range(const lrk_part *row, int64_t n)
-{
-    lrk_range r = {INFINITY, -INFINITY};
-    lrk_walk walk;
-    lrk_panel p;
-    begin_walk(&walk, row, 0, n, LRK_EVEN);
-    while (lrk_walk_next(&walk, &p))
-        for (int i = 0; i < p.nodes; ++i) widen(&r, p.value[i], p.value[i]);
-    const double last = value_at(row, n - 1, 0.0);
-    widen(&r, last, last);
-    return r;
 }
 
 static lrk_range stairs_range(const lrk_part *row, const lrk_segment *s, lrk_clock clock, int64_t n)
@@ -430,8 +439,7 @@ static lrk_range row_range(const lrk_part *row, int64_t n)
     const lrk_segment *s = row->table->segments + row->first;
     if (s->shape <= SHAPE_hold) return (lrk_range){s->start, s->start};
     if (kinds[s->shape] <= SERIES) {
-        if (s->shape == SHAPE_custom || (s->shape == SHAPE_cosine_cycles && s->start * s->stop < 0.0))
-            return panels_range(row, n);
+        if (s->shape == SHAPE_custom) return (lrk_range){-LRK_LARGEST, LRK_LARGEST};
         return s->shape == SHAPE_cosine_cycles ? between(s->start, s->stop)
                                                : between(value_at(row, 0, 0.0), value_at(row, n - 1, 0.0));
     }
@@ -468,7 +476,6 @@ static lrk_range row_range(const lrk_part *row, int64_t n)
         return (lrk_range){lrk_clamp(r.low, s->start, s->stop), lrk_clamp(r.high, s->start, s->stop)};
     }
     const lrk_range other = range_rows(child_of(row->table, s, 1, child.clock), n);
-    if ((r.low < 0.0 && r.high > 0.0) || (other.low < 0.0 && other.high > 0.0)) return panels_range(row, n);
     lrk_range product = between(r.low * other.low, r.high * other.high);
     widen(&product, r.low * other.high, r.low * other.high);
     widen(&product, r.high * other.low, r.high * other.low);
@@ -477,29 +484,42 @@ static lrk_range row_range(const lrk_part *row, int64_t n)
 
 static lrk_range range_rows(lrk_part part, int64_t n)
 {
-    const lrk_segment *rows = part.table->segments + part.first, *s = rows + locate(rows, part.rows, part.clock);
     lrk_range r = {INFINITY, -INFINITY};
-    for (; n > 0; ++s) {
-        int64_t run = n;
-        if (s + 1 < rows + part.rows) {
-            const int64_t left = place_row(s + 1, part.clock.part).first - part.clock.whole;
-            if (left <= 0) continue;
-            run = n < left ? n : left;
-        }
-        const lrk_part row = {part.table, s - part.table->segments, 1, part.clock};
+    lrk_rows rows = rows_of(part, n);
+    lrk_part row;
+    for (int64_t run; (run = next_row(&rows, &row)) > 0;) {
         const lrk_range found = row_range(&row, run);
         widen(&r, found.low, found.high);
-        n -= run;
-        if (n > 0) part.clock.whole += run;
     }
     return r;
 }
 
-void lrk_extremes(const lrk_table *table, int64_t start, int64_t count, double *low, double *high)
+double lrk_no_more_than(const lrk_table *table, int64_t start, int64_t count)
 {
-    const lrk_range r = range_rows(whole_table(table, start), count);
-    *low = r.low;
-    *high = r.high;
+    return range_rows(whole_table(table, start), count).high;
+}
+
+/* Halves what may be below 0 down to single steps. */
+static int64_t first_negative(lrk_part part, int64_t n)
+{
+    if (range_rows(part, n).low >= 0.0) return -1;
+    if (n <= LRK_NODES) {
+        for (int64_t j = 0; j < n; ++j)
+            if (value_at(&part, j, 0.0) < 0.0) return j;
+        return -1;
+    }
+    const int64_t found = first_negative(part, n / 2);
+    if (found >= 0) return found;
+    const int64_t behind = first_negative(later_part(part, n / 2), n - n / 2);
+    return behind < 0 ? -1 : n / 2 + behind;
+}
+
+int64_t lrk_first_negative(const lrk_table *table, int64_t start, int64_t count)
+{
+    const lrk_part part = whole_table(table, start);
+    const int64_t period = period_of(&part, count);
+    const int64_t found = first_negative(part, period > 0 && period < count ? period : count);
+    return found < 0 ? -1 : start + found;
 }
 
 #include "charts.inc.c"

@@ -57,35 +57,10 @@ double lrk_log_shrink(const lrk_table *table, int64_t start, int64_t count, doub
 double lrk_discounted(const lrk_table *table, int64_t t, double decay);
 double lrk_annealing_area(const lrk_table *table, int64_t t, double decay);
 
-/* The least and the largest of `count` >= 1 values, or between them and those of the formula, but of the true sign. */
-void lrk_extremes(const lrk_table *table, int64_t start, int64_t count, double *low, double *high);
+/* What none of `count` >= 1 values exceeds; they may stay well below it. */
+double lrk_no_more_than(const lrk_table *table, int64_t start, int64_t count);
 
-/* A schedule's sums up to each panel and from each panel on, with what gives those in between: a step then costs a
-   search and a polynomial. Values of a panel are within a factor of 4, so that sums are relative at both ends. */
-enum { LRK_MARK_SERIES, LRK_MARK_STEPS, LRK_MARK_FLAT, LRK_MARK_ROW };
-#define LRK_ROW_MARKS 4096 /* of one row; what is behind them is summed anew each time */
-typedef struct lrk_mark {
-    int64_t first, count, row;
-    int32_t kind, nodes;
-    lrk_dd before, after, total;
-    double per, per2, a[LRK_NODES];
-} lrk_mark;
-
-typedef struct lrk_chart {
-    lrk_table table;
-    lrk_tree tree; /* no levels: none */
-    const lrk_mark *marks;
-    int64_t count, end; /* end: the schedule's length in steps */
-} lrk_chart;
-
-/* Fills in a chart whose table and tree are set. The number of marks; where that exceeds the room, nothing is done. */
-int64_t lrk_chart_make(lrk_chart *chart, lrk_mark *marks, int64_t room);
-
-/* The sum of the steps 0 .. last; 0 where last is -1. */
-double lrk_cumulative(const lrk_chart *chart, int64_t last);
-
-/* For each step t the sum of 0 .. t, of 0 .. t - 1, of t .. length - 1, or one of those with decay. */
-enum { LRK_SUM_TO, LRK_SUM_BEFORE, LRK_SUM_FROM, LRK_SUM_DISCOUNTED, LRK_SUM_ANNEALING };
-void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out);
+/* The first of `count` >= 1 steps whose value is below 0, or -1. */
+int64_t lrk_first_negative(const lrk_table *table, int64_t start, int64_t count);
 
 #endif

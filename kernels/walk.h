@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "gram.h"
+#include "patience.h"
 #include "sums.h"
 
 /* How panels are made smaller where what is to be summed asks for it: towards the end of the steps, for factors that
@@ -54,7 +55,7 @@ typedef struct lrk_walk {
 } lrk_walk;
 
 void lrk_walk_begin(lrk_walk *walk, const lrk_table *table, int64_t start, int64_t stop, int grade);
-/* 0 where no panel is left. */
+/* 0 where no panel is left, or who waits has lost patience. */
 int lrk_walk_next(lrk_walk *walk, lrk_panel *panel);
 
 #endif

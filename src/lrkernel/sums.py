@@ -95,9 +95,8 @@ class Sums(Table):
             raise ValueError(f"power must be > 0, got {power!r}")
         parts = _range(a, b)
         for start, count in parts if not exponent.is_integer() else ():
-            low, _ = self._extremes(start, count)
-            if low < 0.0:
-                raise ValueError(f"power must be whole where values are below 0, got {power!r} and {low!r}")
+            if (step := self._first_negative(start, count)) >= 0:
+                raise ValueError(f"power must be whole where values are below 0, got {power!r} and {self(step)!r} at step {step}")
         return math.fsum(self._sum(start, count, exponent) for start, count in parts)
 
     def cumulative(self, steps: Any, inclusive: bool = True) -> Any:
@@ -176,7 +175,7 @@ class Sums(Table):
         Raises
         ------
         ValueError
-            If no step reaches it, or if the schedule has values below 0.
+            If no step reaches it, or none before the first value below 0.
         TypeError
             If it is no number.
 
@@ -187,17 +186,20 @@ class Sums(Table):
         (1, 2)
         """
         budget = real("S", S)
-        lowest, _ = self._extremes(0, LARGEST_STEP)
-        if lowest < 0.0:
-            raise ValueError(f"step_at needs values >= 0, got {lowest!r}")
         low, high = -1, 0  # the sum up to low is below, that up to high is not
-        while (total := self._sum_to(high)) < budget:  # doubles: some sums go through every step up to there
+        negative = self._first_negative(0, 1)
+        while negative < 0 and (total := self._sum_to(high)) < budget:  # doubles: some sums go through every step up to there
             rest = LARGEST_STEP - high
             if rest:
-                total += self._extremes(high + 1, rest)[1] * rest
+                total += self._no_more_than(high + 1, rest) * rest
             if total < budget:
                 raise ValueError(f"S must be at most the sum of all steps, which is <= {total!r}, got {S!r}")
             low, high = high, min(2 * high + 1, LARGEST_STEP)
+            negative = self._first_negative(low + 1, high - low)
+        if negative >= 0:
+            high = negative - 1
+            if high < 0 or self._sum_to(high) < budget:
+                raise ValueError(f"step_at needs values >= 0 up to its step, got {self(negative)!r} at step {negative}")
         while high - low > 1:
             middle = (low + high) // 2
             if self._sum_to(middle) < budget:

@@ -33,7 +33,7 @@ STRICT = ["-Wall", "-Wextra", "-Werror", f"-I{KERNELS}", f"-I{lrk.get_include()}
 GOLDEN = [ROOT / "tests" / "cross" / "golden.c", Path(lrk.get_include(), "lrkernel.c")]
 THREADS = [
     ROOT / "tests" / "embed" / "threads.c",
-    *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c", "ahead.c", "sums.c")),
+    *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c", "ahead.c", "patience.c", "sums.c")),
 ]
 SHIPPED = "-std=c11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math"  # of setup.py
 ROUTES = ("fill", "float", "cursor", "at", "gather")

@@ -30,7 +30,7 @@ def compiler() -> str:
 
 THREADS: list[str | Path] = [
     HERE / "threads.c",
-    *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c", "ahead.c", "sums.c")),
+    *(KERNELS / name for name in ("lrk.c", "batch.c", "pool.c", "ahead.c", "patience.c", "sums.c")),
     "-lm",
     "-pthread",
 ]

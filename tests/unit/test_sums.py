@@ -1,8 +1,11 @@
-"""Sums by eye: short lists, every refusal, threads."""
+"""Sums by eye: short lists, every refusal, threads, and what must not take long."""
 
 import math
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +178,70 @@ def test_the_bits_do_not_depend_on_how_steps_are_asked() -> None:
         assert [schedule.discounted(step, 0.99) for step in steps[:40].tolist()] == discounted.tolist()
 
 
+def test_every_sum_hears_ctrl_c() -> None:
+    """Each would take years; half a minute is for a slow machine."""
+    endless = Path(__file__).with_name("endless.py")
+    run = subprocess.run([sys.executable, endless], capture_output=True, text=True, check=False, timeout=300)
+    assert run.returncode == 0, run.stderr
+    *ended, last = run.stdout.splitlines()
+    assert last == f"{len(ended)} True True", run.stdout
+
+
+# Each once went through cycles or panels behind the steps that it was asked for, of which there are up to 2^63.
+NEAR = {
+    "((cosine(1., 1e-5, 10**6, 1.5).clip(.05, .3) * geometric(.458, 1e-300, 10**6).repeat()).clip(lo=.3)"
+    " * linear(1., .1, 5).cut(50).shift(1).clip(.05, .5)).cumulative(5)": 0.822,
+    "((cosine(1., 0., 100) - .2).repeat() * linear(1., 0., 500)).step_at(3.)": 3,
+    "((cosine(1., 0., 100) - .2).repeat() * exponential(1., .999)).step_at(30.)": 48,
+    "(cosine(1., 0., 100.3).repeat() * linear(1., .5, 10**15)).cumulative(1)": 1.9997547537463962,
+    "(cosine(1., 0., 100.3).repeat() * linear(1., .5, 10**15)).cut(10**14).cumulative(1)": 1.9997547537463962,
+    "(cosine(1., .3, 10**12, 10**9).clip(0., 2.) * linear(1., .5, 10**15)).cumulative(1)": 1.9999930912996475,
+}
+
+
+@pytest.mark.parametrize("expression", NEAR)
+def test_what_is_asked_for_is_near(expression: str) -> None:
+    code = f"from lrkernel import *; print({expression})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert float(run.stdout) == pytest.approx(NEAR[expression], rel=1e-9)
+
+
+def test_a_chart_grows_to_the_same_bits() -> None:
+    """However it is asked, step by step, at once, or by threads of which one makes it grow."""
+    curve = lrk.cosine(1.0, 0.0, 1000, 20).then(lrk.wsd(1.0, 10, 1000, 5000)) * lrk.exponential(1.0, 0.9999)
+    steps = np.arange(0, 7000, 7)
+    wanted = (curve * 1.0).cumulative(steps).tolist()
+    slowly = curve * 1.0
+    assert [slowly.cumulative(step) for step in steps.tolist()] == wanted
+    shared, wait = curve * 1.0, threading.Barrier(8)
+    found: list[bool] = []
+
+    def ask(first: int) -> None:
+        wait.wait()
+        found.append([shared.cumulative(step) for step in steps[first:].tolist()] == wanted[first:])
+
+    threads = [threading.Thread(target=ask, args=(first,)) for first in range(0, 800, 100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 8
+
+
+def test_remaining_sums_reach_back_whatever_was_asked_before() -> None:
+    curve = lrk.wsd(1.0, 10, 1000, 5000)
+    wanted = (curve * 1.0).remaining([0, 3000, 6005, 6010, 9000]).tolist()
+    curve.cumulative(9000)
+    assert curve.remaining([0, 3000, 6005, 6010, 9000]).tolist() == wanted
+
+
+def test_step_at_looks_no_further_than_it_must() -> None:
+    assert (DOWN - 1.5).step_at(4.0) == 1
+    assert (DOWN - 1.5).step_at(4.5) == 2
+    assert ((lrk.cosine(1.0, 0.0, 100) - 0.2).repeat() * (lrk.cosine(1.0, 0.0, 100) - 0.2).repeat()).step_at(1e9) > 10**9
+
+
 def test_sums_are_prepared_once_by_any_thread() -> None:
     schedule = lrk.wsd(1.0, 10, 1000, 5000, 0.0, 0.0, "1-sqrt")
     found: list[float] = []
@@ -205,7 +272,7 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: DOWN.sum(0, 2, 0), ValueError, r"power must be > 0, got 0"),
     (lambda: DOWN.sum(0, 2, math.nan), ValueError, r"power must be finite, got nan"),
     (lambda: DOWN.sum(0, 2, "2"), TypeError, r"power must be a real number, got '2'"),  # type: ignore[arg-type]
-    (lambda: (-DOWN).sum(0, 2, 0.5), ValueError, r"power must be whole where values are below 0, got 0\.5 and -4\.0"),
+    (lambda: (-DOWN).sum(0, 2, 0.5), ValueError, r"power must be whole where .* below 0, got 0\.5 and -4\.0 at step 0"),
     (lambda: DOWN.cumulative(-1), ValueError, r"step must be >= 0, got -1"),
     (lambda: DOWN.cumulative(STEPS), ValueError, r"step must be < 2\^63, got 9223372036854775808"),
     (lambda: DOWN.cumulative([0, -3]), ValueError, r"step must be >= 0, got -3"),
@@ -222,7 +289,8 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: lrk.constant(1e300, 1).scaled_to(sum=1e-300), ValueError, r"steps must not add up to 0 nor past float64, got 1 that"),
     (lambda: DOWN.step_at(math.inf), ValueError, r"S must be finite, got inf"),
     (lambda: DOWN.step_at("1"), TypeError, r"S must be a real number, got '1'"),  # type: ignore[arg-type]
-    (lambda: (DOWN - 1.5).step_at(1.0), ValueError, r"step_at needs values >= 0, got -1\.5"),
+    (lambda: (DOWN - 1.5).step_at(4.6), ValueError, r"step_at needs values >= 0 up to its step, got -0\.5 at step 3"),
+    (lambda: (-DOWN).step_at(-5.0), ValueError, r"step_at needs values >= 0 up to its step, got -4\.0 at step 0"),
     (lambda: DOWN.scaled_to(sum=0), ValueError, r"sum must not be 0, got 0"),
     (lambda: DOWN.scaled_to(sum=1.0, steps=0), ValueError, r"steps must be >= 1, got 0"),
     (lambda: lrk.constant(1.0).scaled_to(sum=1.0), ValueError, r"steps must be given for an open-ended schedule, got None"),
