@@ -46,6 +46,9 @@ void lrk_chart_give(lrk_chart *chart, void *block);
 /* The sum of the steps 0 .. last, which it reaches; 0 where last is -1. */
 double lrk_cumulative(const lrk_chart *chart, int64_t last);
 
+/* 1 where the chart has all that this sum needs, so that it takes no longer than a search. */
+int lrk_cumulative_is_kept(const lrk_chart *chart, int64_t last);
+
 /* For each step t the sum of 0 .. t, of 0 .. t - 1, of t .. length - 1, which it reaches, or one with decay. */
 enum { LRK_SUM_TO, LRK_SUM_BEFORE, LRK_SUM_FROM, LRK_SUM_DISCOUNTED, LRK_SUM_ANNEALING };
 void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *steps, int64_t count, double *out);

@@ -318,6 +318,12 @@ double lrk_cumulative(const lrk_chart *chart, int64_t last)
     return cumulative(chart, last, &hint);
 }
 
+int lrk_cumulative_is_kept(const lrk_chart *chart, int64_t last)
+{
+    const lrk_mark *hint = NULL;
+    return last >= 0 && last < LRK_ACQUIRE(chart->known) && mark_of(chart, last, &hint)->kind != LRK_MARK_ROW;
+}
+
 #define LRK_LANES 8
 
 /* LRK_LANES sums at once where all are of one polynomial, else 0 and nothing is done: alone each waits for 28
@@ -359,10 +365,12 @@ void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *
 {
     const lrk_table *t = &chart->table;
     const lrk_mark *hint = NULL;
-    for (int64_t j = 0; j < count && !lrk_over(1); ++j) {
+    for (int64_t j = 0; j < count; ++j) {
         const int64_t step = steps[j];
         if (what <= LRK_SUM_FROM && count - j >= LRK_LANES && lanes_of(chart, what, steps + j, &hint, out + j)) {
             j += LRK_LANES - 1;
+        } else if (lrk_over(1)) {
+            return;
         } else if (what == LRK_SUM_TO || what == LRK_SUM_BEFORE) {
             out[j] = cumulative(chart, step - (what == LRK_SUM_BEFORE), &hint);
         } else if (what == LRK_SUM_FROM) {

@@ -3,6 +3,7 @@
 #include "charts.h"
 #include "shapes.h"
 #include "walk.h"
+#include "waves.h"
 
 #include <math.h> /* INFINITY */
 
@@ -167,6 +168,78 @@ static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
     }
 }
 
+/* ---- waves ---- */
+
+/* sin and cos of pi x, |x| <= 1/2; the sine of small x relative. */
+static void half_turn(lrk_dd x, double *sine, double *cosine)
+{
+    const double sign = x.hi < 0.0 ? -1.0 : 1.0;
+    const lrk_dd half = {sign * x.hi, sign * x.lo};
+    const double by_half = lrk_sine(half, 0).hi;
+    *cosine = 1.0 - 2.0 * by_half * by_half;
+    if (half.hi <= 0.25) {
+        *sine = sign * lrk_sine((lrk_dd){2.0 * half.hi, 2.0 * half.lo}, 0).hi;
+    } else {
+        const double rest = lrk_sine(lrk_two_sum(0.5 - half.hi, -half.lo), 0).hi;
+        *sine = sign * (1.0 - 2.0 * rest * rest);
+    }
+}
+
+/* sin and cos of the k-fold phase at a step of the row's clock, `later` after it. */
+static void phase_at(const lrk_segment *s, double k, int64_t whole, double later, double *sine, double *cosine)
+{
+    const int64_t low = whole & ((INT64_C(1) << 32) - 1);
+    const lrk_dd t = lrk_two_sum((double)(whole - low), (double)low + later);
+    const double turns = k * s->k[WAVE_TURNS];
+    const lrk_dd passed = lrk_two_product(turns, t.hi, 0);
+    const double nearest = lrk_round(passed.hi / s->span);
+    const lrk_dd back = lrk_two_product(nearest, s->span, 0);
+    const lrk_dd rest = lrk_two_sum(passed.hi - back.hi, passed.lo - back.lo);
+    const lrk_dd left = lrk_two_sum(rest.hi, rest.lo + (turns * t.lo - nearest * s->k[WAVE_SPAN_LOW]));
+    half_turn(lrk_dd_divide(left, (lrk_dd){s->span, s->k[WAVE_SPAN_LOW]}), sine, cosine);
+    if (nearest * 0.5 != lrk_round(nearest * 0.5)) {
+        *sine = -*sine;
+        *cosine = -*cosine;
+    }
+}
+
+/* The sum over n steps of the cosine of the k-fold phase: Dirichlet's kernel. */
+static double wave_sum(const lrk_segment *s, double k, lrk_clock clock, int64_t n)
+{
+    double whole, step, middle, unused;
+    phase_at(s, k, 0, 0.5 * (double)n, &whole, &unused);
+    phase_at(s, k, 0, 0.5, &step, &unused);
+    phase_at(s, k, clock.whole + (n - 1) / 2, clock.part + (n % 2 == 0 ? 0.5 : 0.0), &unused, &middle);
+    return middle * (whole / step);
+}
+
+/* Half waves from which on their sum is small beside that of the mean, so that nothing cancels. */
+#define LRK_WAVES 16
+
+/* n steps of a cosine with many cycles, to a low power; 0 where they are for panels. (M + A cos)^p is a sum of cosines
+   of the phase's multiples, of which the highest must have two steps per wave at least. */
+static int add_waves(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, int64_t n)
+{
+    const double turns = s->k[WAVE_TURNS], mean = 0.5 * s->start + 0.5 * s->stop, half = 0.5 * s->start - 0.5 * s->stop;
+    const double size = to_power(magnitude(mean) + magnitude(half), terms->power);
+    double c[6] = {1.0};
+    if (!(turns * (double)n >= LRK_WAVES * s->span) || terms->power * turns > s->span) return 0;
+    if (!(size > 0x1p-900 && size < 0x1p900)) return 0;
+    for (int p = 0; p < (int)terms->power; ++p) {
+        double before = 0.0;
+        for (int k = 0; k <= p + 1; ++k) {
+            const double here = c[k];
+            c[k] = mean * here + half * ((k == 1 ? 1.0 : 0.5) * before + 0.5 * c[k + 1]);
+            before = here;
+        }
+    }
+    const lrk_place place = place_row(s, row->clock.part);
+    const lrk_clock clock = local_clock(&place, row->clock.whole);
+    add_times(sum, (lrk_dd){c[0], 0.0}, (double)n);
+    for (int k = 1; k <= (int)terms->power; ++k) add(sum, c[k] * wave_sum(s, k, clock, n));
+    return 1;
+}
+
 /* By panels, whatever the row is. */
 static void add_panels(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, int64_t n)
 {
@@ -236,6 +309,9 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
         const lrk_dd rate = {s->k[GROWTH_RATE], s->k[GROWTH_RATE_LOW]};
         add(sum, growth_sum(first, last, times(rate, terms->power), (double)n));
         return;
+    }
+    if (s->shape == SHAPE_cosine_cycles && terms->shrink == 0.0 && is_low(terms->power)) {
+        if (add_waves(sum, terms, row, s, n)) return;
     }
     if (s->shape == SHAPE_linear && plain) {
         add_times(sum, (lrk_dd){middle_of(row, n), 0.0}, (double)n);

@@ -56,7 +56,7 @@ def linear(start: float, stop: float, n: int) -> Sum:
     return lambda a, b: (b - a) * (mpf(start) + (mpf(stop) - mpf(start)) * (a + b - 1) / (2 * mpf(n)))
 
 
-def cosine(start: float, stop: float, n: int, cycles: float = 0.5) -> Sum:
+def cosine(start: float, stop: float, n: float, cycles: float = 0.5) -> Sum:
     def total(a: int, b: int) -> mpf:
         weight = ((b - a) + cosines(2 * mpmath.pi * mpf(cycles) / n, a, b)) / 2
         return (b - a) * mpf(stop) + (mpf(start) - mpf(stop)) * weight
@@ -125,6 +125,8 @@ EXACT: dict[str, tuple[Sum, int]] = {
     "cosine(3e-4, 3e-5, 10**7)": (cosine(3e-4, 3e-5, 10**7), 10**7),
     "cosine(0.0, 0.1, 999983)": (cosine(0.0, 0.1, 999983), 999983),
     "cosine(1.0, 0.0, 10**6, 3.3)": (cosine(1.0, 0.0, MILLION, 3.3), MILLION),
+    "cosine(1.0, 0.0, 10**12, 1e7)": (cosine(1.0, 0.0, LONG, 1e7), LONG),
+    "cosine(1e-5, 3e-4, 99_999.123, 77.7)": (cosine(1e-5, 3e-4, 99_999.123, 77.7), 99_999),
     "polynomial(1.0, 0.0, 10**12, 2)": (polynomial(1.0, 0.0, LONG, 2), LONG),
     "polynomial(1.0, 0.0, 10**9, 0.3)": (polynomial(1.0, 0.0, 10**9, 0.3), 10**9),
     "polynomial(1.0, 1e-5, 10**6, 7.25)": (polynomial(1.0, 1e-5, MILLION, 7.25), MILLION),
@@ -183,6 +185,29 @@ def test_sums_are_the_exact_ones(expression: str) -> None:
                 assert off(schedule.cumulative(b, inclusive=False), wanted) <= BOUND, b
             if schedule.length == b:
                 assert off(schedule.remaining(a), wanted) <= BOUND, a
+
+
+@pytest.mark.parametrize("power", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("start", "stop", "n", "cycles"),
+    [(1.0, 0.0, 10**4, 30.3), (0.0, 3e-4, 10**12, 1e7), (1.0, -0.3, 10**9, 12345.6), (2.5, 2.0, 10_000.7, 1e3)],
+)
+def test_sums_of_many_waves_are_those_of_multiples_of_their_angle(
+    power: int, start: float, stop: float, n: float, cycles: float
+) -> None:
+    """(M + A cos)^p by the binomial theorem and cos^k by e^ix + e^-ix, one by one."""
+    schedule = lrk.cosine(start, stop, n, cycles)
+    with mpmath.workdps(DIGITS):
+        mean, half = (mpf(start) + mpf(stop)) / 2, (mpf(start) - mpf(stop)) / 2
+        for a, b in spans(f"{n} {cycles}", int(n)):
+            wanted = mpf(0)
+            for k in range(power + 1):
+                factor = mpmath.binomial(power, k) * mean ** (power - k) * half**k / 2**k
+                for j in range(k + 1):
+                    angle = 2 * mpmath.pi * mpf(cycles) / mpf(n) * (k - 2 * j)
+                    wanted += factor * mpmath.binomial(k, j) * (cosines(angle, a, b) if angle else b - a)
+            size = max(abs(wanted), mpf(0) if stop >= 0.0 else (b - a) * mpf(0.3) ** power)
+            assert abs(schedule.sum(a, b, power) - wanted) <= BOUND * size, (a, b)
 
 
 STEP_BY_STEP = [
