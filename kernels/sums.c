@@ -190,12 +190,13 @@ static void phase_at(const lrk_segment *s, double k, int64_t whole, double later
 {
     const int64_t low = whole & ((INT64_C(1) << 32) - 1);
     const lrk_dd t = lrk_two_sum((double)(whole - low), (double)low + later);
-    const double turns = k * s->k[WAVE_TURNS];
-    const lrk_dd passed = lrk_two_product(turns, t.hi, 0);
+    const double turns = s->k[WAVE_TURNS];
+    const lrk_dd times_k = lrk_two_product(k, t.hi, 0), passed = lrk_two_product(turns, times_k.hi, 0);
     const double nearest = lrk_round(passed.hi / s->span);
     const lrk_dd back = lrk_two_product(nearest, s->span, 0);
     const lrk_dd rest = lrk_two_sum(passed.hi - back.hi, passed.lo - back.lo);
-    const lrk_dd left = lrk_two_sum(rest.hi, rest.lo + (turns * t.lo - nearest * s->k[WAVE_SPAN_LOW]));
+    const lrk_dd left =
+        lrk_two_sum(rest.hi, rest.lo + (turns * (times_k.lo + k * t.lo) - nearest * s->k[WAVE_SPAN_LOW]));
     half_turn(lrk_dd_divide(left, (lrk_dd){s->span, s->k[WAVE_SPAN_LOW]}), sine, cosine);
     if (nearest * 0.5 != lrk_round(nearest * 0.5)) {
         *sine = -*sine;
