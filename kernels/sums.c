@@ -287,6 +287,70 @@ static double middle_of(const lrk_part *row, int64_t n)
     return value_at(row, (n - 1) / 2, n % 2 == 0 ? 0.5 : 0.0);
 }
 
+/* ---- cycles times a curve ---- */
+
+/* Cycles of a panel of the curve from which on their rule takes fewer values than they do. */
+#define LRK_CYCLES 64
+
+/* `cycles` cycles of `count` steps each, times a curve that on all of them is a polynomial of degree 15 to its noise: so
+   it is for every step of a cycle as a function of the cycle, of which then 16 stand for all. */
+static void add_curved_cycles(lrk_dd *sum, const lrk_part *cycle, const lrk_part *curve, int64_t count, int64_t cycles)
+{
+    lrk_gram g;
+    lrk_walk walk;
+    lrk_panel p;
+    g.n = 0;
+    lrk_gram_make(&g, cycles);
+    begin_walk(&walk, cycle, 0, count, LRK_PLAIN);
+    while (lrk_walk_next(&walk, &p)) {
+        for (int i = 0; i < p.nodes; ++i) {
+            lrk_dd times_curve = {0.0, 0.0};
+            for (int k = 0; k < LRK_NODES; ++k) {
+                const lrk_dd steps = lrk_two_product(node_at(&g, k), (double)count);
+                const double whole = (double)(int64_t)steps.hi;
+                const double later = ((steps.hi - whole) + steps.lo) + p.at[i];
+                const int64_t down = later < 0.0;
+                const double value = value_at(curve, p.first + (int64_t)whole - down, later + (double)down);
+                add(&times_curve, g.weight[k] * value);
+            }
+            add(sum, (p.weight[i] * p.value[i]) * (times_curve.hi * g.count));
+        }
+    }
+}
+
+/* n steps of a product of whole cycles and a curve; 0 where it is for panels, as all of it is that lies in panels of
+   the curve with few cycles. */
+static int add_product(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, const lrk_part *factors, int64_t n)
+{
+    for (int k = 0; k < 2; ++k) {
+        const lrk_part *cycle = factors + k, *curve = factors + 1 - k;
+        const int64_t period = period_of(cycle, n);
+        if (period == 0 || n / period < LRK_CYCLES) continue;
+        lrk_walk walk;
+        lrk_panel p;
+        int64_t done = 0;
+        begin_walk(&walk, curve, 0, n, LRK_FLAT_ONCE);
+        while (lrk_walk_next(&walk, &p)) {
+            const int64_t cycles = p.count / period;
+            if (cycles < LRK_CYCLES) continue;
+            const lrk_part before = later_part(*row, done), here = later_part(*cycle, p.first);
+            if (p.first > done) add_panels(sum, terms, &before, p.first - done);
+            if (walk.flat) {
+                add_times(sum, sum_rows(terms, here, p.count), p.value[0]);
+                done = p.first + p.count;
+            } else {
+                const lrk_part there = later_part(*curve, p.first);
+                add_curved_cycles(sum, &here, &there, period, cycles);
+                done = p.first + cycles * period;
+            }
+        }
+        const lrk_part rest = later_part(*row, done);
+        if (done > 0 && done < n) add_panels(sum, terms, &rest, n - done);
+        if (done > 0) return 1;
+    }
+    return 0;
+}
+
 /* n steps of one row, `row` being that one. */
 static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, int64_t n)
 {
@@ -331,6 +395,10 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
                 add(sum, (found.hi + found.lo) / factor);
             }
             return;
+        }
+        if (s->shape == SHAPE_product && plain && period_of(row, n) == 0) {
+            const lrk_part factors[2] = {child, child_of(t, s, 1, child.clock)};
+            if (add_product(sum, terms, row, factors, n)) return;
         }
         if (s->shape == SHAPE_offset && plain) {
             const lrk_dd found = sum_rows(terms, child, n);

@@ -117,6 +117,17 @@ def cycles_of(inner: Sum, period: int) -> Sum:
     return lambda a, b: up_to(b) - up_to(a)
 
 
+def falling_cycles(values: Callable[[int], mpf], period: int, n: int) -> Sum:
+    """Cycles times linear(1.0, 0.0, n): what each of their steps adds in k cycles is an arithmetic series."""
+
+    def up_to(b: int) -> mpf:
+        k, rest = divmod(b, period)
+        whole = mpmath.fsum(values(j) * (n - j - mpf(period) * (k - 1) / 2) for j in range(period))
+        return (k * whole + mpmath.fsum(values(j) * (n - k * period - j) for j in range(rest))) / n
+
+    return lambda a, b: up_to(b) - up_to(a)
+
+
 MILLION = 10**6
 EXACT: dict[str, tuple[Sum, int]] = {
     "linear(1.0, 0.0, 10**12)": (linear(1.0, 0.0, LONG), LONG),
@@ -152,6 +163,14 @@ EXACT: dict[str, tuple[Sum, int]] = {
         10**8,
     ),
     "cosine(1.0, 0.0, 1000).repeat()": (cycles_of(cosine(1.0, 0.0, 1000), 1000), LONG),
+    "cosine(1.0, 0.0, 50).repeat() * linear(1.0, 0.0, 10**12)": (
+        falling_cycles(lambda j: (1 + mpmath.cospi(mpf(j) / 50)) / 2, 50, LONG),
+        LONG,
+    ),
+    "linear(1.0, 0.0, 10**7) * linear(0.5, 0.125, 3).repeat()": (
+        falling_cycles(lambda j: mpf(0.5) - mpf(j) / 8, 3, 10**7),
+        10**7,
+    ),
     "linear(1.0, 0.5, 50).by_epoch(10**6)": (lambda a, b: MILLION * linear(1.0, 0.5, 50)(a // MILLION, b // MILLION), 0),
 }
 
