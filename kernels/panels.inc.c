@@ -165,6 +165,14 @@ static lrk_run stairs_run(const lrk_part *part, const lrk_segment *s, lrk_clock 
     lrk_clock rest;
     const lrk_stair k = divide_clock(clock, s->every, &rest);
     if (s->shape != SHAPE_epoch && is_last_stair(s, k, value_at(part, 0, 0.0))) return (lrk_run){n, 1};
+    if (s->shape == SHAPE_epoch) { /* epochs of one value, all but the last */
+        const double most = (double)n / s->every + 2.0;
+        const lrk_part child = child_of(part->table, s, 0, epoch_clock(k));
+        const lrk_run run = run_of(&child, most < 0x1p62 ? (int64_t)most : INT64_C(1) << 62);
+        const double steps = ((double)run.steps - 1.0) * s->every - ((double)rest.whole + rest.part);
+        if (run.flat && steps >= (double)n) return (lrk_run){n, 1};
+        if (run.flat && steps * (1.0 - 0x1p-50) > 1.0) return (lrk_run){(int64_t)(steps * (1.0 - 0x1p-50)), 1};
+    }
     if (s->every == 1.0) return (lrk_run){n < LRK_NODES ? n : LRK_NODES, 0};
     return (lrk_run){stair_run(clock, s->every, k, rest, n), 1};
 }

@@ -125,6 +125,14 @@ static int is_in_whole_steps(const lrk_segment *s)
     return s->every < 0x1p53 && s->every == (double)(int64_t)s->every;
 }
 
+/* After how many whole steps a repeat is where it was; 0 for lengths of no few halves, quarters, ... of a step. */
+static int64_t whole_period(const lrk_segment *s)
+{
+    double steps = s->every;
+    for (int k = 0; k < 10 && !(steps == (double)(int64_t)steps); ++k) steps *= 2.0;
+    return steps == (double)(int64_t)steps && steps < 0x1p53 ? (int64_t)steps : 0;
+}
+
 static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const lrk_segment *s, int64_t n)
 {
     const int whole = is_in_whole_steps(s);
@@ -144,7 +152,8 @@ static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const 
                 if (n > 0) row.clock.whole += stairs * every;
                 continue;
             }
-            run = stair_run(clock, s->every, k, rest, n);
+            run =
+                s->shape == SHAPE_epoch ? stairs_run(&row, s, clock, n).steps : stair_run(clock, s->every, k, rest, n);
         }
         add_times(sum, (lrk_dd){term_of(terms, value_at(&row, 0, 0.0)), 0.0}, (double)run);
         n -= run;
@@ -155,8 +164,16 @@ static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const 
 static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, int64_t n)
 {
     const int whole = is_in_whole_steps(s);
+    const int64_t period = whole_period(s);
     const lrk_place place = place_row(s, row->clock.part);
     lrk_clock clock = local_clock(&place, row->clock.whole);
+    if (!whole && period > 0 && n / period > 1) {
+        lrk_dd cycles = {0.0, 0.0};
+        add_cycles(&cycles, terms, row, s, period);
+        add_times(sum, cycles, (double)(n / period));
+        clock.whole += n / period * period;
+        n %= period;
+    }
     while (n > 0 && !lrk_over(1)) {
         lrk_clock rest;
         const lrk_stair k = divide_clock(clock, s->every, &rest);
@@ -268,7 +285,7 @@ static int64_t period_of(const lrk_part *part, int64_t n)
     if (s + 1 < rows + part->rows && place_row(s + 1, part->clock.part).first - part->clock.whole < n) return 0;
     if (s->shape <= SHAPE_hold) return 1;
     if (kinds[s->shape] != NODE || s->shape == SHAPE_epoch) return 0;
-    if (s->shape == SHAPE_repeat) return is_in_whole_steps(s) ? (int64_t)s->every : 0;
+    if (s->shape == SHAPE_repeat) return whole_period(s);
     const lrk_place place = place_row(s, part->clock.part);
     lrk_part child = child_of(part->table, s, 0, local_clock(&place, part->clock.whole));
     if (s->shape == SHAPE_skip) child.clock = later_clock(child.clock, s->every);
@@ -292,8 +309,8 @@ static double middle_of(const lrk_part *row, int64_t n)
 /* Cycles of a panel of the curve from which on their rule takes fewer values than they do. */
 #define LRK_CYCLES 64
 
-/* `cycles` cycles of `count` steps each, times a curve that on all of them is a polynomial of degree 15 to its noise: so
-   it is for every step of a cycle as a function of the cycle, of which then 16 stand for all. */
+/* `cycles` cycles of `count` steps, times a curve that on all of them is a polynomial of degree 15 to its noise. So it
+   is for each step of a cycle as a function of the cycle, of which 16 stand for all. */
 static void add_curved_cycles(lrk_dd *sum, const lrk_part *cycle, const lrk_part *curve, int64_t count, int64_t cycles)
 {
     lrk_gram g;

@@ -1,6 +1,8 @@
 """_arguments - one check per kind of argument; each error names the argument, the value and the rule."""
 
 import math
+import os
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from numbers import Integral, Real
@@ -9,6 +11,8 @@ from typing import Any, cast
 import numpy as np
 
 LARGEST_STEP = 2**63 - 1
+MAX_THREADS = 1024
+THREADS_FROM = 1 << 15  # values; below, hardly any takes as long as pool.c finds worth sharing
 LONGEST = 2**53  # durations stay below: every whole one is then exact in float64
 
 Boundary = int | float
@@ -220,3 +224,20 @@ def fraction(name: str, value: object) -> float:
     if not 0.0 < number < 1.0:
         raise ValueError(f"{name} must be > 0 and < 1, got {value!r}")
     return number
+
+
+def threads_of(threads: object, count: int) -> int:
+    """How many threads write `count` values."""
+    if threads is None:
+        return 1 if count < THREADS_FROM else min(_cores(), MAX_THREADS)
+    number = whole("threads", threads, 1)
+    if number > MAX_THREADS:
+        raise ValueError(f"threads must be <= {MAX_THREADS}, got {shown(threads)}")
+    return number
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import Number, missing, shown, steps_array
+from ._arguments import Number, missing, shown, steps_array, threads_of
 from ._core import Rows
 from .buffers import DLPack
-from .schedule import CONSTANT, Row, Schedule, blocks_of, buffer_of, from_rows, plain, range_of, threads_of
+from .schedule import CONSTANT, Row, Schedule, blocks_of, buffer_of, from_rows, plain, range_of
 from .sums import ANNEALING, BEFORE, DISCOUNTED, FROM, TO, WORK, _range
 
 if TYPE_CHECKING:

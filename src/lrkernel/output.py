@@ -16,9 +16,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import Number, missing, shown, whole
+from ._arguments import Number, missing, shown, threads_of, whole
 from .batch import ScheduleBatch, column_name
-from .schedule import Schedule, buffer_of, range_of, threads_of
+from .schedule import Schedule, buffer_of, range_of
 
 __all__ = ["KINDS", "write"]
 

@@ -4,8 +4,6 @@ Everything here works on rows, the tuples that `Table` lowers to compiled segmen
 """
 
 import math
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -28,6 +26,7 @@ from ._arguments import (
     real,
     shown,
     steps_array,
+    threads_of,
     whole,
 )
 from ._core import SEGMENT_BYTES, SHAPES, inherit_calls
@@ -38,10 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Buffer
 
-MAX_THREADS = 1024
 MOST_VALUES = 2**59  # NumPy's own limit is 2^63 bytes
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
-THREADS_FROM = 1 << 15  # values; below, hardly any takes as long as pool.c finds worth sharing
 STEPS = (np.dtype(np.int64), np.dtype(np.int32))  # read as they are
 
 ID = {shape.name: shape.id for shape in SHAPES}
@@ -893,23 +890,6 @@ def plain(buffer: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if buffer.flags.aligned and not any(stride % buffer.itemsize for stride in buffer.strides):
         return buffer
     return np.empty(buffer.shape, buffer.dtype)
-
-
-def threads_of(threads: object, count: int) -> int:
-    """How many threads write `count` values."""
-    if threads is None:
-        return 1 if count < THREADS_FROM else min(_cores(), MAX_THREADS)
-    number = whole("threads", threads, 1)
-    if number > MAX_THREADS:
-        raise ValueError(f"threads must be <= {MAX_THREADS}, got {shown(threads)}")
-    return number
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    if sys.version_info >= (3, 13):
-        return os.process_cpu_count() or 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def blocks_of(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import LARGEST_STEP, Number, fraction, position, real, shown, steps_array, whole
+from ._arguments import LARGEST_STEP, Number, fraction, position, real, shown, steps_array, threads_of, whole
 from ._core import SUMS, Table
 
 if TYPE_CHECKING:
@@ -421,8 +421,6 @@ class Sums(Table):
         )
 
     def _at_steps(self, what: int, steps: Any, decay: float = 0.0) -> Any:
-        from .schedule import threads_of
-
         array = steps_array(steps)
         out = np.empty(array.shape)
         work = array.size * (WORK if what >= DISCOUNTED else 1)

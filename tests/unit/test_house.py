@@ -60,7 +60,6 @@ LATE = {
     ("schedule", "canonical"),
     ("schedule", "custom"),
     ("custom", "jit"),
-    ("sums", "schedule"),
     ("schedule", "plot"),
     ("schedule", "integrations.jax"),
     ("simulation.laws", "simulation.fitting"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lrkernel as lrk
-from lrkernel import schedule as module
+from lrkernel import _arguments as module
 
 CURVE = lrk.warmup_cosine(1e-3, 1000, 300_000) * lrk.polynomial(1.0, 0.5, 350_000, power=2.7)  # a millisecond: worth sharing
 N = 400_003

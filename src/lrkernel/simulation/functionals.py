@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lrkernel import _core
-from lrkernel._arguments import LARGEST_STEP, missing, shown, steps_array
+from lrkernel._arguments import LARGEST_STEP, missing, shown, steps_array, threads_of
 from lrkernel.batch import ScheduleBatch
-from lrkernel.schedule import Schedule, threads_of
+from lrkernel.schedule import Schedule
 
 Floats = npt.NDArray[np.float64]
 
