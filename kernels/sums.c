@@ -368,6 +368,19 @@ static int add_product(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
     return 0;
 }
 
+/* Whether a factor comes out of n terms: not where it makes values or their powers more than float64 holds, or takes
+   those back that were. */
+static int comes_out(const lrk_terms *terms, const lrk_segment *s, const lrk_part *child, int64_t n)
+{
+    const double factor = to_power(s->stop, terms->power), size = magnitude(factor);
+    if (terms->shrink != 0.0 || !(s->stop > 0.0 || is_whole(terms->power))) return 0;
+    if (is_plain(terms) && (s->shape == SHAPE_scale ? size <= 1.0 : size >= 1.0)) return 1;
+    const lrk_range r = range_rows(*child, n);
+    const double most = magnitude(r.low) > magnitude(r.high) ? magnitude(r.low) : magnitude(r.high);
+    const double term = to_power(most, terms->power), result = s->shape == SHAPE_scale ? term * size : term / size;
+    return most == 0.0 || (size > 0.0 && size < INFINITY && term > 0x1p-900 && result < INFINITY);
+}
+
 /* n steps of one row, `row` being that one. */
 static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, int64_t n)
 {
@@ -403,7 +416,7 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
         const lrk_place place = place_row(s, row->clock.part);
         lrk_part child = child_of(t, s, 0, local_clock(&place, row->clock.whole));
         const int scales = s->shape == SHAPE_scale || s->shape == SHAPE_divide;
-        if (scales && terms->shrink == 0.0 && (s->stop > 0.0 || is_whole(terms->power))) {
+        if (scales && comes_out(terms, s, &child, n)) {
             const double factor = to_power(s->stop, terms->power);
             const lrk_dd found = sum_rows(terms, child, n);
             if (s->shape == SHAPE_scale) {

@@ -324,3 +324,16 @@ def test_values_past_float64_stay_what_they_are() -> None:
     assert lrk.exponential(1.0, 2.0).sum(0, 2000) == math.inf
     assert lrk.exponential(1.0, 2.0).cumulative(2000) == math.inf
     assert lrk.from_values([1e308, 1e308, -1e308]).sum(0, 2) == math.inf
+
+
+def test_sums_are_those_of_the_values_where_factors_take_them_past_float64() -> None:
+    """To inf, and from one inf to the other to no number; powers stay what they are where the values' own are within float64."""
+    past = lrk.linear(1e308, -1e308, 10**6) * 10.0
+    for step in (0, 300_000, 500_000):
+        assert past.sum(0, step + 1) == past.cumulative(step) == math.inf
+    for step in (600_000, 10**6 - 1):
+        assert math.isnan(past.sum(0, step + 1))
+        assert math.isnan(past.cumulative(step))
+    assert past.sum(500_001, 10**6) == past.remaining(500_001) == -math.inf
+    assert (lrk.linear(1e200, 0.0, 10) * 1e-200).sum(0, 10, 2) == pytest.approx(3.85, rel=1e-14)
+    assert (lrk.linear(1e-200, 0.0, 10) / 1e-200).sum(0, 10, 2) == pytest.approx(3.85, rel=1e-14)
