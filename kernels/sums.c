@@ -126,7 +126,7 @@ static int is_in_whole_steps(const lrk_segment *s)
 }
 
 /* After how many whole steps a repeat is where it was; 0 for lengths of no few halves, quarters, ... of a step. */
-static int64_t whole_period(const lrk_segment *s)
+static int64_t period_in_steps(const lrk_segment *s)
 {
     double steps = s->every;
     for (int k = 0; k < 10 && !(steps == (double)(int64_t)steps); ++k) steps *= 2.0;
@@ -164,7 +164,7 @@ static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const 
 static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, const lrk_segment *s, int64_t n)
 {
     const int whole = is_in_whole_steps(s);
-    const int64_t period = whole_period(s);
+    const int64_t period = period_in_steps(s);
     const lrk_place place = place_row(s, row->clock.part);
     lrk_clock clock = local_clock(&place, row->clock.whole);
     if (!whole && period > 0 && n / period > 1) {
@@ -285,7 +285,7 @@ static int64_t period_of(const lrk_part *part, int64_t n)
     if (s + 1 < rows + part->rows && place_row(s + 1, part->clock.part).first - part->clock.whole < n) return 0;
     if (s->shape <= SHAPE_hold) return 1;
     if (kinds[s->shape] != NODE || s->shape == SHAPE_epoch) return 0;
-    if (s->shape == SHAPE_repeat) return whole_period(s);
+    if (s->shape == SHAPE_repeat) return period_in_steps(s);
     const lrk_place place = place_row(s, part->clock.part);
     lrk_part child = child_of(part->table, s, 0, local_clock(&place, part->clock.whole));
     if (s->shape == SHAPE_skip) child.clock = later_clock(child.clock, s->every);
