@@ -323,7 +323,7 @@ static void add_curved_cycles(lrk_dd *sum, const lrk_part *cycle, const lrk_part
         for (int i = 0; i < p.nodes; ++i) {
             lrk_dd times_curve = {0.0, 0.0};
             for (int k = 0; k < LRK_NODES; ++k) {
-                const lrk_dd steps = lrk_two_product(node_at(&g, k), (double)count);
+                const lrk_dd steps = lrk_two_product(node_at(&g, k), (double)count, 0);
                 const double whole = (double)(int64_t)steps.hi;
                 const double later = ((steps.hi - whole) + steps.lo) + p.at[i];
                 const int64_t down = later < 0.0;

@@ -95,7 +95,7 @@ def test_other_fields() -> None:
 
 def test_the_loader_of_c_under_the_sanitisers(tmp_path: Path) -> None:
     checks = ["-O1", "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-DLRK_REPLAY"]
-    sources = [HERE / "table.c", *(KERNELS / name for name in ("lrk.c", "cursor.c", "bytes.c", "sums.c"))]
+    sources = [HERE / "table.c", *(KERNELS / name for name in ("lrk.c", "cursor.c", "bytes.c", "patience.c", "sums.c"))]
     program = compiled(tmp_path, *CORE, *STRICT, *checks, *sources, "-lm")
     files = [str(path) for path in CORPUS["bytes"]]
     rng = random.Random("table")
@@ -113,7 +113,7 @@ def test_a_finding_is_seen(tmp_path: Path) -> None:
     assert blind != text
     (tmp_path / "blind.c").write_text(blind)
     checks = ["-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DLRK_REPLAY"]
-    sources = [HERE / "table.c", tmp_path / "blind.c", *(KERNELS / name for name in ("lrk.c", "cursor.c", "sums.c"))]
+    sources = [HERE / "table.c", tmp_path / "blind.c", *(KERNELS / name for name in ("lrk.c", "cursor.c", "patience.c", "sums.c"))]
     program = compiled(tmp_path, *CORE, *checks, *sources, "-lm")
     data = bytearray((HERE / "corpus" / "bytes" / "skip").read_bytes())
     data[32 + 64 : 32 + 72] = (10**6).to_bytes(8, "little")  # the sub-table of the first row
