@@ -335,6 +335,21 @@ static void add_curved_cycles(lrk_dd *sum, const lrk_part *cycle, const lrk_part
     }
 }
 
+/* n steps of a product of which one factor is one value; 0 where none is. */
+static int add_scaled(lrk_dd *sum, const lrk_terms *terms, const lrk_part *factors, int64_t n)
+{
+    for (int k = 0; k < 2; ++k) {
+        const lrk_run run = run_of(factors + k, n);
+        if (!run.flat || run.steps < n) continue;
+        const double factor = value_at(factors + k, 0, 0.0);
+        const lrk_dd found = sum_rows(terms, factors[1 - k], n);
+        if (!(magnitude(found.hi * factor) < INFINITY)) return 0;
+        add_times(sum, found, factor);
+        return 1;
+    }
+    return 0;
+}
+
 /* n steps of a product of whole cycles and a curve; 0 where it is for panels, as all of it is that lies in panels of
    the curve with few cycles. */
 static int add_product(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, const lrk_part *factors, int64_t n)
@@ -428,7 +443,7 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
         }
         if (s->shape == SHAPE_product && plain && period_of(row, n) == 0) {
             const lrk_part factors[2] = {child, child_of(t, s, 1, child.clock)};
-            if (add_product(sum, terms, row, factors, n)) return;
+            if (add_scaled(sum, terms, factors, n) || add_product(sum, terms, row, factors, n)) return;
         }
         if (s->shape == SHAPE_offset && plain) {
             const lrk_dd found = sum_rows(terms, child, n);
