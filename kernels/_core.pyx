@@ -1445,11 +1445,14 @@ def predicted_at(str name not None, Table schedule not None, int64_t step, tuple
     cdef double numbers[LRK_MULTI_POWER_PARAMETERS]
     cdef double out[LRK_MULTI_POWER_PARAMETERS]
     cdef lrk_table table = _table(schedule)
+    cdef lrk_patience patience
     cdef Py_ssize_t k
     if found.parameters == 0 or len(parameters) != found.parameters:
         raise ValueError(f"parameters must be {found.parameters} numbers, got {len(parameters)}")
     for k in range(found.parameters):
         numbers[k] = parameters[k]
+    _begin(&patience)
     with nogil:
         found.function(&table, step, numbers, out)
+    _end(&patience)
     return [out[k] for k in range(found.width)]
