@@ -62,8 +62,8 @@ def functional_at(name: str, schedule: Schedule, step: int, parameters: tuple[fl
 
 def _refused(schedule: Schedule, step: int) -> ValueError:
     """Why there is no number."""
-    lowest, _ = schedule._extremes(0, step + 1)
-    rule = "be >= 0 at every step" if lowest < 0.0 else "have sums within float64"
+    negative = schedule._first_negative(0, step + 1) >= 0
+    rule = "be >= 0 at every step" if negative else "have sums within float64"
     return ValueError(f"schedule must {rule}, got {shown(schedule)}")
 
 
