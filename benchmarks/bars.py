@@ -1,9 +1,11 @@
 """bars - what this library has to reach, measured: python benchmarks/bars.py
 
 One line per bar: medians of paired runs, the middle half of their ratios, and whether the bar holds. The exit status is 1 where
-one does not. On a busy machine look at the middle half, and trust instructions.py more.
+one does not. On a busy machine look at the middle half, and trust instructions.py more. All works are of one thread but those that
+say otherwise, optax too, which takes two thirds of that time where it has two (report.py lets it).
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,6 +105,7 @@ def measured(n: int) -> Iterator[tuple[bool, list[str]]]:
 
 
 def main(n: int = STEPS) -> None:
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # read once, when JAX begins
     absent = [level for level in lrk.LEVELS if level not in runnable_levels()]
     print(f"{n:,} steps, {machine()}, {PAIRS} pairs; no {', '.join(absent) or 'level missing'} here\n")
     print(*table(["work", "level", "bar", "measured", "middle half", "holds"], []), sep="\n", flush=True)

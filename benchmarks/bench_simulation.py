@@ -5,7 +5,6 @@
 The peers are tested equal first, at fewer steps.
 """
 
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,6 +123,14 @@ def test_a_sweep_by_the_plain_loops(benchmark: Any, name: str) -> None:
     benchmark.pedantic(plain, (wsd_of(200_000), 1_000_000), rounds=2)
 
 
+# A small process between: on Linux the largest memory of a process counts that of the one which started it.
+WEIGHED = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+"""
+
+
 def test_a_sweep_by_the_command(benchmark: Any, tmp_path: Path) -> None:
     spec = tmp_path / "wsd.toml"
     spec.write_text('shape = "wsd"\npeak = 3e-4\nwarmup = 2000\nstable = 798_000\ndecay = 200_000\nsteps = 1_000_000\n')
@@ -139,11 +146,11 @@ def test_a_sweep_by_the_command(benchmark: Any, tmp_path: Path) -> None:
         str(LAWS[25]),
         "--json",
     ]
-    done = benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=3)
+    alone = [sys.executable, "-c", WEIGHED, *command]
+    done = benchmark.pedantic(lambda: subprocess.run(alone, check=True, capture_output=True), rounds=3)
     assert done.stdout.count(b",") > 50_000
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # of all processes that were waited for
-    benchmark.extra_info["MB"] = largest
-    assert largest <= 200
+    benchmark.extra_info["MB"] = int(done.stderr) / 1024
+    assert int(done.stderr) / 1024 <= 200
 
 
 # ---- the best schedule of 24,000 steps: <= 5 s ----
