@@ -180,6 +180,7 @@ cdef extern from "patience.h" nogil:
         double asked
     void lrk_patience_begin(lrk_patience *patience, int (*lost)(lrk_patience *) noexcept nogil)
     int lrk_patience_end(lrk_patience *patience)
+    int lrk_over(int work)
 
 cdef extern from "pool.h" nogil:
     double lrk_nanoseconds()
@@ -419,14 +420,16 @@ cdef class Table:
     def _sum(self, int64_t start, int64_t count, double power):
         """The sum of the values to a power, of `count` steps; NaN where that is no number."""
         cdef lrk_table table = _table(self)
-        cdef const lrk_tree *tree = NULL
+        cdef lrk_chart *chart = NULL
+        cdef lrk_patience patience
         cdef double found
         if self.values is not None:
-            tree = &_chart(self, -1, False).tree
-        cdef lrk_patience patience
+            chart = _chart(self, -1, False)
         _begin(&patience)
         with nogil:
-            found = lrk_sum_with(&table, tree, start, count, power)
+            found = lrk_sum_with(&table, NULL if chart == NULL else &chart.tree, start, count, power)
+            if chart != NULL:
+                _leave(self, chart)
         _end(&patience)
         return found
 
@@ -1063,6 +1066,8 @@ cdef struct RowSums:
 cdef void _sum_rows(const void *shared, int64_t first, int64_t end) noexcept nogil:
     cdef int64_t k
     for k in range(first, end):
+        if lrk_over(0):
+            return
         _sum_row(<const RowSums *> shared, k)
 
 

@@ -4,7 +4,8 @@
 static int multiplies(const lrk_table *t, const lrk_segment *s)
 {
     if (s->shape <= SHAPE_hold || kinds[s->shape] < STAIR) return 0;
-    if (kinds[s->shape] == STAIR || s->shape == SHAPE_epoch || s->shape == SHAPE_repeat) return is_in_whole_steps(s);
+    if (s->shape == SHAPE_repeat) return period_in_steps(s) > 0;
+    if (kinds[s->shape] == STAIR || s->shape == SHAPE_epoch) return is_in_whole_steps(s);
     if (s->shape == SHAPE_clip || s->shape == SHAPE_product) return 0;
     for (int64_t j = 0; j < s->count[0]; ++j)
         if (multiplies(t, t->segments + s->child[0] + j)) return 1;
@@ -365,6 +366,7 @@ void lrk_sums_at(const lrk_chart *chart, int what, double decay, const int64_t *
 {
     const lrk_table *t = &chart->table;
     const lrk_mark *hint = NULL;
+    if (lrk_over(0)) return; /* what it needs was not made */
     for (int64_t j = 0; j < count; ++j) {
         const int64_t step = steps[j];
         if (what <= LRK_SUM_FROM && count - j >= LRK_LANES && lanes_of(chart, what, steps + j, &hint, out + j)) {

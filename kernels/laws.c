@@ -55,9 +55,9 @@ static int64_t least(int64_t a, int64_t b)
    tail - value x + slope x^2 / 2, or its magnitude. Kernels of the sum have their singular point about there. */
 static double root_behind(double tail, double value, double slope)
 {
-    slope = slope > 0.0 ? slope : 0.0;
-    const double square = value * value - 2.0 * slope * tail;
-    return square < 0.0 ? sqrt(2.0 * tail / slope) : 2.0 * tail / (value + sqrt(square));
+    const double ratio = tail / value, bend = slope > 0.0 ? slope / value * ratio : 0.0; /* squares may overflow */
+    if (!(bend <= 0.5)) return sqrt(2.0 * (tail / slope));
+    return 2.0 * ratio / (1.0 + sqrt(1.0 - 2.0 * bend));
 }
 
 static int64_t may_reach(const lrk_back *back)
@@ -474,7 +474,7 @@ static void work_pieces(const void *shared, int64_t piece, int64_t end)
 {
     const lrk_functional_job *job = shared;
     const int64_t from = piece * job->run, to = least(end * job->run, job->count);
-    for (int64_t k = from; k < to; ++k)
+    for (int64_t k = from; k < to && !lrk_over(0); ++k)
         job->functional(
             job->tables + k / job->step_count, job->steps[k % job->step_count], job->parameters,
             job->out + k * job->width);

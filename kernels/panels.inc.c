@@ -168,7 +168,9 @@ static lrk_run stairs_run(const lrk_part *part, const lrk_segment *s, lrk_clock 
     if (s->shape == SHAPE_epoch) { /* epochs of one value, all but the last */
         const double most = (double)n / s->every + 2.0;
         const lrk_part child = child_of(part->table, s, 0, epoch_clock(k));
-        const lrk_run run = run_of(&child, most < 0x1p62 ? (int64_t)most : INT64_C(1) << 62);
+        const int64_t left = INT64_MAX - child.clock.whole;
+        lrk_run run = {0, 0};
+        if (left > 0) run = run_of(&child, most < (double)left * 0.5 ? (int64_t)most : left);
         const double steps = ((double)run.steps - 1.0) * s->every - ((double)rest.whole + rest.part);
         if (run.flat && steps >= (double)n) return (lrk_run){n, 1};
         if (run.flat && steps * (1.0 - 0x1p-50) > 1.0) return (lrk_run){(int64_t)(steps * (1.0 - 0x1p-50)), 1};

@@ -171,8 +171,9 @@ static void add_cycles(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
         lrk_dd cycles = {0.0, 0.0};
         add_cycles(&cycles, terms, row, s, period);
         add_times(sum, cycles, (double)(n / period));
-        clock.whole += n / period * period;
-        n %= period;
+        const int64_t past = n / period * period;
+        n -= past;
+        if (n > 0) clock.whole += past;
     }
     while (n > 0 && !lrk_over(1)) {
         lrk_clock rest;
@@ -376,8 +377,10 @@ static int add_product(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row,
                 done = p.first + cycles * period;
             }
         }
-        const lrk_part rest = later_part(*row, done);
-        if (done > 0 && done < n) add_panels(sum, terms, &rest, n - done);
+        if (done > 0 && done < n) {
+            const lrk_part rest = later_part(*row, done);
+            add_panels(sum, terms, &rest, n - done);
+        }
         if (done > 0) return 1;
     }
     return 0;
@@ -470,6 +473,7 @@ static void add_row(lrk_dd *sum, const lrk_terms *terms, const lrk_part *row, in
         lrk_dd cycle = {0.0, 0.0};
         add_panels(&cycle, terms, row, period);
         add_times(sum, cycle, (double)cycles);
+        if (n == cycles * period) return;
         const lrk_part rest = later_part(*row, cycles * period);
         add_panels(sum, terms, &rest, n - cycles * period);
         return;

@@ -31,8 +31,9 @@ typedef struct lrk_panel {
 int64_t lrk_panels(
     const lrk_table *table, int64_t start, int64_t stop, int towards_stop, lrk_panel *panels, int64_t room);
 
-/* The sum of the values of the steps start .. stop - 1, relative to that of their magnitudes. Stairs, cycles and epochs
-   of whole steps are multiplied; others are added one by one, as is every step of the shape `custom`. */
+/* The sum of the values of the steps start .. stop - 1, relative to that of their magnitudes. Stairs and epochs of
+   whole steps are multiplied, as are cycles of k/1024 steps; others are added one by one, but epochs of one value, and
+   so is every step of the shape `custom`. */
 double lrk_sum(const lrk_table *table, int64_t start, int64_t stop);
 
 /* Sums of the arrays of a table, by 64 values, 64 of these, ..., so that a sum adds a few hundred numbers, all of its

@@ -56,9 +56,10 @@ class Sums(Table):
     """The sums of a schedule; ``Schedule`` is the public face.
 
     Errors are relative to the sum of the magnitudes, so to the sum itself where the values have one sign, also where they go to
-    0. Cycles, epochs and stairs of whole steps are multiplied, also times another curve; those of real length are gone through one
-    by one, as are cycles with a decay or to a power times a curve, and every step of a shape of your own. Nothing else takes longer
-    for more steps, and Ctrl-C ends what does.
+    0. Cycles, epochs and stairs of whole steps are multiplied, also times another curve, and cycles of k/1024 steps; those of other
+    lengths are gone through one by one, as are cycles with a decay or to a power times a curve, and every step of a shape of your
+    own; where a product of values of both signs may be below 0, so are its steps by `step_at` and for powers that are no whole
+    numbers. Nothing else takes longer for more steps, and Ctrl-C ends what does.
     """
 
     def sum(self, a: Number, b: Number, power: Number = 1) -> float:
