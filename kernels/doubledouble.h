@@ -1,7 +1,8 @@
 /* doubledouble.h - sums of two float64 that carry about 105 bits, and the two functions that tables need in them.
 
-   Error-free transformations after Dekker 1971 and Knuth; no fused multiply-add, so that every level and compiler
-   gives the same bits. Arguments are scaled by the callers so that the splitting cannot overflow. */
+   Error-free transformations after Dekker 1971 and Knuth. A multiply-add is fused only where that is proved to be the
+   same (lrk_two_product), so that every level and compiler gives the same bits. Arguments are scaled by the callers so
+   that the splitting cannot overflow. */
 #ifndef LRK_DOUBLEDOUBLE_H
 #define LRK_DOUBLEDOUBLE_H
 

@@ -229,13 +229,14 @@ static void empty_pool(void)
 }
 #endif
 
-/* Called and left with the lock held. */
-static void take_pieces(void)
+/* Called and left with the lock held; what to do is the caller's to know, since who is asked whether to go on may fork,
+   and the child's pool is empty. */
+static void take_pieces(lrk_work *work, const void *job)
 {
     while (pool.next < pool.pieces) {
         const int64_t piece = pool.next++;
         release(&pool.lock);
-        if (!lrk_over(LRK_ASK_NOW)) pool.work(pool.job, piece, piece + 1);
+        if (!lrk_over(LRK_ASK_NOW)) work(job, piece, piece + 1);
         hold(&pool.lock);
     }
 }
@@ -250,7 +251,7 @@ static void serve(void)
         pool.active += 1;
         fesetenv(&pool.arithmetic);
         lrk_patience_share(pool.patience);
-        take_pieces();
+        take_pieces(pool.work, pool.job);
         lrk_patience_share(NULL);
         pool.active -= 1;
         if (pool.active == 0) wake_one(&pool.last_left);
@@ -269,6 +270,7 @@ static int claim(void)
 
 static void share_out(lrk_work *work, const void *job, int64_t from, int64_t pieces, int helpers)
 {
+    const int64_t process = lrk_forks();
     hold(&pool.lock);
     while (pool.workers < helpers && survives_fork && start_thread()) pool.workers += 1;
     if (helpers > pool.workers) helpers = pool.workers;
@@ -280,7 +282,7 @@ static void share_out(lrk_work *work, const void *job, int64_t from, int64_t pie
     fegetenv(&pool.arithmetic);
     pool.patience = lrk_patience_now();
     for (int k = 0; k < helpers; ++k) wake_one(&pool.work_came);
-    take_pieces();
+    take_pieces(work, job);
     pool.seats = 0;
     while (pool.active > 0) {
         await_some(&pool.last_left, &pool.lock);
@@ -290,6 +292,7 @@ static void share_out(lrk_work *work, const void *job, int64_t from, int64_t pie
     }
     pool.busy = 0;
     release(&pool.lock);
+    if (lrk_forks() != process) work(job, from, pieces); /* a child, without the workers and what they did */
 }
 
 /* How many pieces the caller does before the time that is left is worth sharing, all if it never is. One, then as many

@@ -124,7 +124,7 @@ LRK_INLINE lrk_log2_parts lrk_quick_log2(double x)
     return (lrk_log2_parts){(double)((int32_t)(bits >> 52) - 1023) + entry->hi, entry->lo, r, square, rest};
 }
 
-/* lrk_exp2_tail(f) but for its roundings: 2^-54.6 for f > 0, 2^-55.6 for f < 0. */
+/* lrk_exp2_tail(f) but for its roundings: 2^-54.8 for f > 0, 2^-55.6 for f < 0. */
 LRK_INLINE double lrk_quick_exp2_tail(double f)
 {
     const double v = f * f, w = v * v;
@@ -200,12 +200,13 @@ LRK_INLINE int lrk_prove(
     return lrk_rounds(base, size, (lrk_dd){other.hi, other.lo + one.lo}, further, sure, value);
 }
 
-/* Of whole distances. Their log2 is off by 2^-64.9 there, and here by four sums of 2^-67 each; power times it by two of
-   power times 2^-66.4 besides. Where its fraction rounds the same at both ends of all that, it is the same. */
+/* Of whole distances. Their log2 is off by 2^-64 there (2^-64.4 was seen), and here by four sums of 2^-67 each; power
+   times it by two of power times 2^-66.4 besides: 2^-63.1. Where its fraction rounds the same at both ends of all that,
+   it is the same. */
 LRK_INLINE int lrk_power_quick(const lrk_segment *s, const lrk_steps *block, double r, double *value)
 {
     const double power = s->k[POWER_EXPONENT], from = s->k[POWER_FROM], near = block->low, far = s->span - near;
-    const double x = from <= 0.0 ? near : far, off = power * 0x1.8p-64;
+    const double x = from <= 0.0 ? near : far, off = power * 0x1p-63;
     if (!(block->high == 0.0 && block->part == 0.0 && s->k[POWER_SPAN_LOW] == 0.0)) return 0;
     if (!(s->span - far == near && x >= 1.0 && power < 64.0)) return 0;
 
