@@ -96,12 +96,14 @@ def simulate(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return simulate
 
 
-@pytest.mark.parametrize("way", ["Cursor.at", "Table.at", "Table.fill"])
+@pytest.mark.parametrize("way", ["Cursor.at", "Table.at", "Table.at, threads", "Table.fill"])
 def test_cython(simulate: Any, benchmark: Callable[..., Any], way: str) -> None:
     steps, out = np.arange(STEPS), np.empty(STEPS)
     if way == "Cursor.at":
         benchmark(simulate.descend, CURVE, 1.0, 0.5, STEPS)
     elif way == "Table.at":
+        assert benchmark(simulate.total, CURVE, STEPS) == summed(CURVE.values(STEPS).tolist())
+    elif way == "Table.at, threads":
         benchmark(simulate.look_up, CURVE, steps, out)
         assert (out == CURVE.values(STEPS)).all()
     else:

@@ -24,6 +24,7 @@ for schedule in (four, table):
     for rate in rates.tolist():
         x -= rate * 0.5 * x
     assert simulate.descend(schedule, 1.0, 0.5, 10_000) == x
+    assert simulate.total(schedule, 10_000) == rates.cumsum()[-1]  # which adds one after the other
     ends = np.empty(3)
     simulate.descend_all(schedule, np.array([0.5, 0.0, 0.25]), 10_000, ends)
     assert ends[0] == x and ends[1] == 1.0 and x < ends[2] < 1.0
