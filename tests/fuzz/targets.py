@@ -22,6 +22,12 @@ def refused(error: Exception) -> None:
     assert len(text) < 1000, text
 
 
+def loses_digits(schedule: lrk.Schedule) -> bool:
+    """Whether values may be far off near 0: those of a row that crosses it are relative to its ends."""
+    rows = schedule.segments
+    return bool((np.signbit(rows["start"]) != np.signbit(rows["stop"]))[rows["span"] > 2.0**30].any())
+
+
 def check(schedule: lrk.Schedule) -> None:
     """What holds for every schedule, whoever wrote it."""
     for step in STEPS:
@@ -39,7 +45,8 @@ def check(schedule: lrk.Schedule) -> None:
     values = schedule.values(1000)
     with np.errstate(over="ignore", invalid="ignore"):
         size, total = float(abs(values).sum()), float(values.sum())
-    assert not size < 1e300 or abs(schedule.sum(0, 1000) - total) <= 1e-9 * size + 1e-290
+    if size < 1e300 and not loses_digits(schedule):
+        assert abs(schedule.sum(0, 1000) - total) <= 1e-9 * size + 1e-290
     assert schedule.end is None or schedule(schedule.end).hex() == schedule(2**63 - 1).hex()
     assert all(phase.start >= 0 for phase in schedule.phases())
 
