@@ -6,24 +6,25 @@
    those of sorted steps follow each other and are computed as they come, in whole vectors. Several rows of cosines go
    through as one: each marks where its steps have their records, and these are joined once.
 
-   Measured at x86-64-v3 with 512 KiB of L2, a busy machine, one thread, 1e7 shuffled int64 steps, best CPU time in
-   ns per step: copying them 0.8 to 0.9, a line and a hold 2.0, wsd with lines 2.4 to 2.6, with a cosine 4.5, with
-   1-sqrt 5.9, warmup_cosine 5.8, two lines and two cosines 5.6 (a list for each cosine: 8.9), four and four 8.0
-   (13.6). Of 1e6 steps of warmup_cosine, whose records are in L2, 4.4: extent and doubles 0.4, the line 0.75, finding
-   and joining records 2.5, giving 0.3, holding 0.25.
+   Measured at x86-64-v3 with 512 KiB of L2, one thread, 1e7 shuffled int64 steps, best of many in ns per step (and
+   instructions): copying them 0.8 to 0.9, a line 1.5 (13), wsd with lines 2.3 (22), with a cosine 4.4 (35), a cosine 3.6
+   (25), warmup_cosine 4.4 (34), two lines and two cosines 5.0 (45; a list for each cosine 5.7). Of 1e6 steps of a
+   cosine, whose records are in L2, 2.9.
 
    The floor of a cosine: a loop of its own for one row whose first step is 0, without a check, a row to find or an end,
    that loads the step, half a line of records and two doubles of the table, joins them and stores the value, takes 2.6
    to 2.8 (3.3 to 4.2 without asking ahead), and 1.8 to 2.0 where it only loads one double of the record: two and three
-   times the copy. Rows of blocks reach three times the copy by that loop alone. The two lines and two cosines take 50
-   instructions per step: 17 join, 13 are the lines, 9 find the records, 4 convert and look for the extent; those of
-   three copies' time are 25.
+   times the copy. Rows of blocks reach three times the copy by that loop alone. All of this runs at 8 instructions a
+   nanosecond, so three copies' time is 22 of them. The two lines and two cosines take 12 to join, 13 for the lines, 9 to
+   find the records, 4 to convert and look for the extent.
 
    What did not help: a table of all values, 80 MB, from which steps only pick (10.5 to 23 ns in that loop alone);
-   AVX2's gathers of records (2.7 to 5.6 where scalar loads took 1.4 to 2.7); sorting the tile by row (4.5 where a
-   list of one row takes 0.7 to 0.8); minima in lanes of doubles (1.3 where those of integers took 0.2); a hashed
-   memo, filled as steps come (cosine 7 to 12), which threads cannot share either. Loads of two records at once in
-   explicit vectors would save a fifth of the joining, but need extensions of compilers. */
+   AVX2's gathers of records (2.7 to 5.6 where scalar loads took 1.4 to 2.7); sorting the tile by row one by one (4.5
+   where a list of one row takes 0.7 to 0.8), or into four lists at once in vectors (43 instructions and no less time
+   for the two lines and two cosines, 26 for wsd); all rows in one pass, each step picking its row's numbers by three
+   blends for each (39 and 21 instructions, but blends have two of the four ports: 5.4 and 2.9 ns); minima in lanes of
+   doubles (1.3 where those of integers took 0.2); records in huge pages (no difference); a hashed memo, filled as steps
+   come (cosine 7 to 12), which threads cannot share either. */
 
 #define LRK_TILE 256
 #define LRK_FEW 4                    /* steps, fewer of which are asked one by one */
@@ -231,8 +232,7 @@ static void gather_own(
     } else {
         for (int32_t j = 0; j < n; ++j) out[j] = row_at(g->fill.table, s, place, steps[j]);
     }
-    if (kind <= SERIES && place->lead == 0.0)
-        for (int32_t j = 0; j < n; ++j) out[j] = steps[j] == place->first ? s->start : out[j]; /* as row_at: exact */
+    if (kind <= SERIES && place->lead == 0.0) g->code->begin(place->first, s->start, steps, n, out);
 }
 
 /* The steps of a tile, `low` to `high`, that are a row's own: those before `end`. */
@@ -253,12 +253,11 @@ static void gather_row(
         g->code->lanes[s->shape](s, &ours, x, n, from, sign, s->falling ? place.end_part : place.lead, out);
     } else if (least == low && most == high) {
         gather_own(g, s, &place, row, steps, n, out);
-    } else if (row != NULL && 2 * g->code->count(&ours, x, n) > n) { /* a list takes longer than what it leaves out */
+    } else if (row != NULL && most - least > (high - low) / 2) { /* a list takes longer than what it leaves out */
         gather_records(g, s, &place, row, steps, n, values);
         g->code->give(&ours, x, n, values, out);
     } else {
-        int32_t at[LRK_TILE];
-        int64_t own[LRK_TILE];
+        int64_t at[LRK_TILE], own[LRK_TILE];
         const int32_t count = g->code->own(steps, n, s->first, (uint64_t)(end - s->first), at, own);
         if (count == 0) return;
         gather_own(g, s, &place, row, own, count, values);
@@ -283,7 +282,7 @@ static unsigned joined_rows(
 /* All of these rows at once; the steps of others get something, too. */
 static void gather_joined(
     lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, const lrk_memo_row *const *found,
-    int64_t low, const double *x, int32_t n, double *restrict out)
+    int64_t low, const int64_t *steps, const double *x, int32_t n, double *restrict out)
 {
     uint32_t block[LRK_TILE + LRK_LOOKAHEAD] = {0}, inside[LRK_TILE] = {0};
     const double *data = g->memo->data;
@@ -299,7 +298,7 @@ static void gather_joined(
     g->code->records[LRK_JOINED](data, data, block, inside, n, out);
     for (int k = 0; k < count; ++k)
         if (found[k] != NULL && rows[k].lead == 0.0 && rows[k].first >= low)
-            g->code->begin((double)rows[k].first, rows[k].start, x, n, out);
+            g->code->begin(rows[k].first, rows[k].start, steps, n, out);
 }
 
 /* A tile of steps of a table whose clock is whole. Returns 1, or 0 where a step is negative: nothing is written
@@ -329,7 +328,7 @@ static int gather_range(
         const int count = (int)(to - from) + 1;
         unsigned done = g->memo == NULL ? 0 : joined_rows(g, row + from, ends, count, low, high, found);
         done &= (done & (done - 1)) == 0 ? 0 : done; /* one alone is as fast by itself */
-        if (done != 0) gather_joined(g, row + from, ends, count, found, low, x, n, out);
+        if (done != 0) gather_joined(g, row + from, ends, count, found, low, steps, x, n, out);
         for (int64_t k = from; k <= to; ++k)
             if (!(done >> (k - from) & 1)) gather_row(g, row + k, ends[k - from], low, high, steps, x, n, out);
         return 1;

@@ -9,6 +9,9 @@
 #include "shapes.h"
 
 #include <stddef.h>
+#ifdef LRK_X86_LEVELS
+#include <immintrin.h>
+#endif
 
 #define LRK_CACHE_BLOCK 1024 /* doubles: the one temporary of products, of float32 nodes and of strided stores */
 
@@ -184,13 +187,22 @@ typedef struct lrk_tile_code {
     void (*join_spots)(
         const lrk_memo *memo, const lrk_memo_row *row, double least, double most, const double *x, int32_t n,
         uint32_t *block, uint32_t *inside);
-    void (*begin)(double first, double start, const double *x, int32_t n, double *out);
+    void (*begin)(int64_t first, double start, const int64_t *steps, int32_t n, double *out);
     void (*records[LRK_RECORDS])(
         const double *records, const double *table, const uint32_t *block, const uint32_t *inside, int32_t n,
         double *out);
-    int32_t (*count)(const lrk_ours *ours, const double *x, int32_t n);
-    int32_t (*own)(const int64_t *steps, int32_t n, int64_t first, uint64_t width, int32_t *at, int64_t *own);
+    int32_t (*own)(const int64_t *steps, int32_t n, int64_t first, uint64_t width, int64_t *at, int64_t *own);
 } lrk_tile_code;
+
+#ifdef LRK_X86_LEVELS
+/* For each set of four lanes of 64 bits, the order in which they come first, in lanes of 32 bits. */
+#define LRK_FRONT(a, b, c, d) {2 * a, 2 * a + 1, 2 * b, 2 * b + 1, 2 * c, 2 * c + 1, 2 * d, 2 * d + 1}
+static const int32_t lrk_to_front[16][8] = {
+    LRK_FRONT(0, 0, 0, 0), LRK_FRONT(0, 0, 0, 0), LRK_FRONT(1, 0, 0, 0), LRK_FRONT(0, 1, 0, 0),
+    LRK_FRONT(2, 0, 0, 0), LRK_FRONT(0, 2, 0, 0), LRK_FRONT(1, 2, 0, 0), LRK_FRONT(0, 1, 2, 0),
+    LRK_FRONT(3, 0, 0, 0), LRK_FRONT(0, 3, 0, 0), LRK_FRONT(1, 3, 0, 0), LRK_FRONT(0, 1, 3, 0),
+    LRK_FRONT(2, 3, 0, 0), LRK_FRONT(0, 2, 3, 0), LRK_FRONT(1, 2, 3, 0), LRK_FRONT(0, 1, 2, 3)};
+#endif
 
 #define LRK_AT_LEVEL(name) baseline_##name
 #define LRK_FUSED 0
