@@ -82,7 +82,7 @@ def at_the_best(n: int) -> Iterator[Bar]:
     yield Bar(two_threads(n), 1.3)
     for steps in (n // 100, n // 30, n // 10, n // 3, n):
         yield Bar(two_threads_or_one(steps), 1.05)  # where it does not pay both do the same
-    yield Bar(steps_in("shuffled steps", n), 3.0)
+    yield Bar(steps_in("shuffled steps, 1 thread", n), 3.0)
     for name in CURVES:
         for asked in ASKED:
             yield Bar(one_call(name, n, asked), 3.0)

@@ -83,7 +83,7 @@ def ranges(n: int) -> Iterator[Pair]:
     yield two_threads_or_one(n // 100)
     for count in (64, 10_000):
         yield many_parts(count, n)
-    for way in ("sorted steps", "clustered steps", "shuffled steps", "shuffled steps, int32"):
+    for way in ("sorted steps", "clustered steps", "shuffled steps", "shuffled steps, 1 thread"):
         yield steps_in(way, n)
     for way in ("every 7th step", "backwards", "strided output", "fresh output"):
         yield through(way, n)

@@ -112,6 +112,12 @@ def single(n: int) -> Values:
     return np.zeros(n, np.float32)
 
 
+def one_thread(schedule: lrk.Schedule, n: int, steps: Values, out: Values) -> Values:
+    """What a call with steps does, into a warm buffer: the call itself makes a new array and takes what threads there are."""
+    assert schedule._gather(steps, out, 1)
+    return out
+
+
 WAYS: dict[str, Way] = {
     "contiguous": Way(np.arange, np.zeros, lambda s, n, steps, out: s.values(n, out=out, threads=1)),
     "float32": Way(np.arange, single, lambda s, n, steps, out: s.values(n, out=out, threads=1)),
@@ -126,6 +132,7 @@ WAYS: dict[str, Way] = {
     "sorted steps": Way(np.arange, lambda n: None, lambda s, n, steps, out: s(steps)),
     "clustered steps": Way(clustered, lambda n: None, lambda s, n, steps, out: s(steps)),
     "shuffled steps": Way(shuffled, lambda n: None, lambda s, n, steps, out: s(steps)),
+    "shuffled steps, 1 thread": Way(shuffled, np.zeros, one_thread),
     "shuffled steps, int32": Way(lambda n: shuffled(n).astype(np.int32), lambda n: None, lambda s, n, steps, out: s(steps)),
 }
 

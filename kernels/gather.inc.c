@@ -7,16 +7,16 @@
    through as one: each marks where its steps have their records, and these are joined once.
 
    Measured at x86-64-v3 with 512 KiB of L2, one thread, 1e7 shuffled int64 steps, best of many in ns per step (and
-   instructions): copying them 0.8 to 0.9, a line 1.5 (13), wsd with lines 2.3 (22), with a cosine 4.4 (35), a cosine 3.6
-   (25), warmup_cosine 4.4 (34), two lines and two cosines 5.0 (45; a list for each cosine 5.7). Of 1e6 steps of a
+   instructions): copying them 0.8 to 0.9, a line 1.5 (13), wsd with lines 2.3 (22), with a cosine 4.4 (35), a cosine
+   3.6 (25), warmup_cosine 4.4 (34), two lines and two cosines 5.0 (45; a list for each cosine 5.7). Of 1e6 steps of a
    cosine, whose records are in L2, 2.9.
 
    The floor of a cosine: a loop of its own for one row whose first step is 0, without a check, a row to find or an end,
    that loads the step, half a line of records and two doubles of the table, joins them and stores the value, takes 2.6
    to 2.8 (3.3 to 4.2 without asking ahead), and 1.8 to 2.0 where it only loads one double of the record: two and three
    times the copy. Rows of blocks reach three times the copy by that loop alone. All of this runs at 8 instructions a
-   nanosecond, so three copies' time is 22 of them. The two lines and two cosines take 12 to join, 13 for the lines, 9 to
-   find the records, 4 to convert and look for the extent.
+   nanosecond, so three copies' time is 22 of them. The two lines and two cosines take 12 to join, 13 for the lines, 9
+   to find the records, 4 to convert and look for the extent.
 
    What did not help: a table of all values, 80 MB, from which steps only pick (10.5 to 23 ns in that loop alone);
    AVX2's gathers of records (2.7 to 5.6 where scalar loads took 1.4 to 2.7); sorting the tile by row one by one (4.5

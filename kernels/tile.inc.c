@@ -65,7 +65,7 @@ static void LRK_AT_LEVEL(give)(
 #include "shapes.def"
 
 /* The `width` steps from `first` on, and their places. What is written behind them lies in the tile, too. With AVX2
-   those of four move to the front at once, 5 instructions a step; one by one it takes 10, each waiting for the count. */
+   those of four move to the front at once, 5 instructions a step; one by one it takes 10 that wait for the count. */
 static int32_t LRK_AT_LEVEL(own)(
     const int64_t *restrict steps, int32_t n, int64_t first, uint64_t width, int64_t *restrict at,
     int64_t *restrict own)
