@@ -16,7 +16,8 @@
    to 2.8 (3.3 to 4.2 without asking ahead), and 1.8 to 2.0 where it only loads one double of the record: two and three
    times the copy. Rows of blocks reach three times the copy by that loop alone. All of this runs at 8 instructions a
    nanosecond, so three copies' time is 22 of them. The two lines and two cosines take 12 to join, 13 for the lines, 9
-   to find the records, 4 to convert and look for the extent.
+   to find the records, 4 to convert and look for the extent. Of 32 parts a step takes 23 ns, of 64, one by one, 41, of
+   10,000 120: there the tables, of 100 and 200 bytes a row, are what is waited for.
 
    What did not help: a table of all values, 80 MB, from which steps only pick (10.5 to 23 ns in that loop alone);
    AVX2's gathers of records (2.7 to 5.6 where scalar loads took 1.4 to 2.7); sorting the tile by row one by one (4.5
@@ -28,7 +29,7 @@
 
 #define LRK_TILE 256
 #define LRK_FEW 4                    /* steps, fewer of which are asked one by one */
-#define LRK_MOST_ROWS 12             /* that pass over one tile; with more of them it is cut into runs of one row */
+#define LRK_MOST_ROWS 32             /* that pass over one tile; with more of them it is cut into runs of one row */
 #define LRK_EXACT (INT64_C(1) << 51) /* steps below it are doubles, and so are their differences */
 
 /* ---- blocks ---- */
@@ -265,6 +266,20 @@ static void gather_row(
     }
 }
 
+/* One step of a row: a tile of steps of many rows has hardly two of any. */
+static double gather_step(const lrk_gather_state *g, const lrk_segment *s, int64_t step)
+{
+    const lrk_place place = place_row(s, 0.0);
+    const enum kind kind = kinds[s->shape];
+    const lrk_memo_row *row = kind == TABLE || kind == SERIES ? remembered(g, s, step, step) : NULL;
+    if (row != NULL && !(step == place.first && place.lead == 0.0)) {
+        const uint32_t near = (uint32_t)(int32_t)(row->sign * ((double)step - row->from)), block = near >> row->bits;
+        const double *r = row->records + (size_t)lrk_record_size[row->kind] * block;
+        if (r[0] == r[0]) return lrk_recorded(row->kind, r, row->inside, near - (block << row->bits));
+    }
+    return row_at(g->fill.table, s, &place, step);
+}
+
 /* The rows of a tile that have joined records, by bits, and those records. One between two steps has none. */
 static unsigned joined_rows(
     const lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, int64_t low, int64_t high,
@@ -301,6 +316,17 @@ static void gather_joined(
             g->code->begin(rows[k].first, rows[k].start, steps, n, out);
 }
 
+/* As locate, without branches: those of steps in any order cannot be foreseen. */
+static int64_t locate_any(const lrk_segment *rows, int64_t count, int64_t step)
+{
+    int64_t k = 0;
+    for (int64_t half; count > 1; count -= half) {
+        half = count / 2;
+        k += rows[k + half].first <= step ? half : 0;
+    }
+    return k;
+}
+
 /* A tile of steps of a table whose clock is whole. Returns 1, or 0 where a step is negative: nothing is written
    then. */
 static int gather_range(
@@ -334,10 +360,14 @@ static int gather_range(
         return 1;
     }
     for (int32_t j = 0, next; j < n; j = next) { /* runs of steps of one row */
-        const int64_t k = locate(row, rows, (lrk_clock){steps[j], 0.0});
+        const int64_t k = locate_any(row, rows, steps[j]);
         const int64_t begin = row[k].first, end = end_of(row, k, rows);
         for (next = j + 1; next < n && steps[next] >= begin && steps[next] < end; ++next) continue;
-        gather_row(g, row + k, end, begin, end - 1, steps + j, x + j, next - j, out + j);
+        if (next - j < LRK_FEW) {
+            for (; j < next; ++j) out[j] = gather_step(g, row + k, steps[j]);
+        } else {
+            gather_row(g, row + k, end, begin, end - 1, steps + j, x + j, next - j, out + j);
+        }
     }
     return 1;
 }

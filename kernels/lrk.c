@@ -143,6 +143,18 @@ typedef struct lrk_memo_row {
     int kind, bits, alone; /* log2 of the steps of a block; 1 where there are NaN */
 } lrk_memo_row;
 
+/* A value by its record, `j` steps further. */
+LRK_INLINE double lrk_recorded(int kind, const double *r, const double *inside, uint32_t j)
+{
+    if (kind == LRK_JOINED) {
+        const lrk_anchor a = {{r[0], r[1]}, r[2], r[3]};
+        return lrk_join(&a, inside[2 * j], inside[2 * j + 1]);
+    }
+    const double none[4] = {0.0}, *far = kind == LRK_SUMMED_8 ? r + 6 : none;
+    const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], far[0], far[1], far[2], far[3]};
+    return kind == LRK_SUMMED_8 ? lrk_sum8(&e, (double)(int32_t)j) : lrk_sum4(&e, (double)(int32_t)j);
+}
+
 /* `data` is what the records and tables of all rows lie in, behind a record of zeros for the steps of other rows. */
 struct lrk_memo {
     int64_t count;

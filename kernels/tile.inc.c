@@ -167,9 +167,7 @@ static void LRK_AT_LEVEL(join_records)(
 #endif
     for (; j < n; ++j) {
         LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
-        const double *r = records + block[j], *b = table + inside[j];
-        const lrk_anchor a = {{r[0], r[1]}, r[2], r[3]};
-        out[j] = lrk_join(&a, b[0], b[1]);
+        out[j] = lrk_recorded(LRK_JOINED, records + block[j], table + inside[j], 0);
     }
 }
 
@@ -180,9 +178,7 @@ static void LRK_AT_LEVEL(sum4_records)(
     (void)table;
     for (int32_t j = 0; j < n; ++j) {
         LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
-        const double *r = records + block[j];
-        const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], 0.0, 0.0, 0.0, 0.0};
-        out[j] = lrk_sum4(&e, (double)(int32_t)inside[j]);
+        out[j] = lrk_recorded(LRK_SUMMED_4, records + block[j], NULL, inside[j]);
     }
 }
 
@@ -194,9 +190,7 @@ static void LRK_AT_LEVEL(sum8_records)(
     for (int32_t j = 0; j < n; ++j) {
         LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
         LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD] + 9);
-        const double *r = records + block[j];
-        const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]};
-        out[j] = lrk_sum8(&e, (double)(int32_t)inside[j]);
+        out[j] = lrk_recorded(LRK_SUMMED_8, records + block[j], NULL, inside[j]);
     }
 }
 

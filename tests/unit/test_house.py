@@ -189,7 +189,7 @@ def test_the_kernels_call_no_mathematics_but_sqrt(path: Path) -> None:
     called = set(re.findall(r"\b([A-Za-z_]\w*)\s*\(", code_of(path)))
     assert not called & ({name + end for name in MATHEMATICS for end in ("", "f", "l")} - {"sqrt"})
     builtins = {name for name in called if name.startswith("__builtin")}
-    instructions = {"__builtin_fabs", "__builtin_fma", "__builtin_fmaf", "__builtin_prefetch"}
+    instructions = {"__builtin_fabs", "__builtin_fma", "__builtin_fmaf", "__builtin_popcount", "__builtin_prefetch"}
     assert builtins <= instructions  # no symbols: test_c_core
 
 
