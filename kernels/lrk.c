@@ -218,6 +218,7 @@ static const int32_t lrk_to_front[16][8] = {
 
 #define LRK_AT_LEVEL(name) baseline_##name
 #define LRK_FUSED 0
+#define LRK_NARROW float
 #include "fill.inc.c"
 #include "tile.inc.c"
 #undef LRK_AT_LEVEL
@@ -250,6 +251,8 @@ LRK_TARGET_GCC(LRK_V3)
 #endif
 #undef LRK_AT_LEVEL
 
+#undef LRK_NARROW
+#define LRK_NARROW double /* the eight anchors of a loop are one vector here */
 #define LRK_AT_LEVEL(name) v4_##name
 #ifdef __clang__
 LRK_TARGET_CLANG(LRK_V4)

@@ -17,16 +17,6 @@
 
 #include "shape_math.h"
 
-/* lrk_magnitude in one instruction instead of three. */
-LRK_INLINE double lrk_size(double x)
-{
-#if defined(__GNUC__)
-    return __builtin_fabs(x);
-#else
-    return lrk_magnitude(x);
-#endif
-}
-
 /* An inverse of 8 bits and what the logarithm of a number between 1 + j / 64 and 1 + (j + 1) / 64 times it leaves:
    -log2(inverse), `hi` a multiple of 2^-42. */
 typedef struct lrk_log2_entry {
@@ -180,18 +170,18 @@ LRK_INLINE int lrk_prove(
     const double w_low = one.lo + (lrk_fused(square, tail, -part) + (lead_low + low));
     const lrk_dd w = lrk_quick_sum(one.hi, part);
 
-    const double most = lrk_size(size.hi), start = lrk_size(base.hi + size.hi * w.hi), anchor = most * w.hi;
+    const double most = lrk_magnitude(size.hi), start = lrk_magnitude(base.hi + size.hi * w.hi), anchor = most * w.hi;
     if (!(most > 0x1p-400 && most < 0x1p400 && start > 0x1p-400)) return 0;
     /* As lrk_settles, where it is certain: all terms are the double of the first at most, those from the fifth on that
        of the fifth, and the terms two further by one are `ratio` of it at most. */
     const double p = m->p, fall = m->fall, square2 = m->most * m->most,
                  ratio = 0.04 * (p + 8.0 * fall) * (p + 8.0 * fall) * square2;
     const double product = (p - fall) * (p - 2.0 * fall) * (p - 3.0 * fall) * (p - 4.0 * fall) * (1.0 / 120.0);
-    const double least = lrk_size(p * product) * (square2 * square2 * m->most) * anchor, limit = 0x1p-58 * start;
+    const double least = lrk_magnitude(p * product) * (square2 * square2 * m->most) * anchor, limit = 0x1p-58 * start;
     if (!(8.02 * p * m->most * anchor <= start && 2.0 * least * ratio * ratio <= limit)) return 0;
     if (least > 0.49 * limit && least < 1.01 * limit) return 0;
     const double further = least < limit ? lrk_further_by(m, 4) : lrk_further_by(m, 8);
-    const double sure = lost + most * (off + 20.0 * 0x1p-53 * lrk_size(further) * w.hi);
+    const double sure = lost + most * (off + 20.0 * 0x1p-53 * lrk_magnitude(further) * w.hi);
     const double unsure = most * (f.hi > 0.0 ? 1.4 * 0x1p-53 : 1.06 * 0x1p-53) * square;
     if (lrk_rounds(base, size, (lrk_dd){w.hi, w.lo + w_low}, further, sure + unsure, value)) return 1;
     const double same = square * lrk_exp2_tail(f.hi), sum = same + (low + off);
@@ -220,14 +210,14 @@ LRK_INLINE int lrk_power_quick(const lrk_segment *s, const lrk_steps *block, dou
     const double high = power * log2.hi, low = lrk_fused(power, log2.hi, -high) + power * log2_low;
     const double k = lrk_round(high);
     const lrk_dd f = lrk_two_sum(high - k, low);
-    if (!(high > -300.0 && lrk_size(f.hi) < 0.5 - 0x1p-30)) return 0;
+    if (!(high > -300.0 && lrk_magnitude(f.hi) < 0.5 - 0x1p-30)) return 0;
     if (f.hi + (f.lo + off) != f.hi + (f.lo - off)) return 0;
 
     const double unit = lrk_pow2(k) * (from == 0.0 ? 1.0 : from < 0.0 ? 2.0 : -1.0);
     const lrk_dd base = lrk_two_sum(s->base, from * s->gap);
     const double base_low = base.lo + (s->k[LRK_BASE_LOW] + from * s->k[LRK_GAP_LOW]);
     const lrk_dd size = {s->gap * unit, s->k[LRK_GAP_LOW] * unit};
-    const double lost = 0x1p-98 * (lrk_size(s->base) + lrk_size(s->gap));
+    const double lost = 0x1p-98 * (lrk_magnitude(s->base) + lrk_magnitude(s->gap));
 
     const double step = 1.0 / x, most = s->k[LRK_WIDTH] * step;
     const lrk_further more = {power, 1.0, from <= 0.0 ? r * step : -r * step, most};
@@ -241,13 +231,13 @@ LRK_INLINE int lrk_growth_quick(const lrk_segment *s, const lrk_steps *block, do
     const lrk_dd exponent =
         lrk_dd_multiply((lrk_dd){s->k[GROWTH_RATE], s->k[GROWTH_RATE_LOW]}, lrk_step_distance(block, 0.0), 1);
     const double k = lrk_round(exponent.hi);
-    if (!(lrk_size(exponent.hi) < 300.0 && lrk_size(s->k[GROWTH_EXPONENT]) < 300.0)) return 0;
+    if (!(lrk_magnitude(exponent.hi) < 300.0 && lrk_magnitude(s->k[GROWTH_EXPONENT]) < 300.0)) return 0;
     const lrk_dd size = {s->k[GROWTH_START] * lrk_pow2(k + s->k[GROWTH_EXPONENT]), 0.0};
-    const double g = s->k[GROWTH_RATE] * LRK_LN2_HI, most = lrk_size(g) * s->k[LRK_WIDTH];
+    const double g = s->k[GROWTH_RATE] * LRK_LN2_HI, most = lrk_magnitude(g) * s->k[LRK_WIDTH];
     const lrk_further more = {1.0, 0.0, g * r, most};
     const lrk_dd f = lrk_two_sum(exponent.hi - k, exponent.lo);
     if (!(most <= 0.125)) return 0;
-    return lrk_prove((lrk_dd){0.0, 0.0}, size, f, 0.0, 0x1p-98 * lrk_size(size.hi), &more, value);
+    return lrk_prove((lrk_dd){0.0, 0.0}, size, f, 0.0, 0x1p-98 * lrk_magnitude(size.hi), &more, value);
 }
 
 LRK_INLINE int polynomial_quick(const lrk_segment *s, const lrk_steps *block, double r, double *value)
