@@ -30,6 +30,25 @@ static void LRK_AT_LEVEL(quicken)(int32_t eighths, const lrk_blocks *restrict b,
         }
 }
 
+/* Up to LRK_QUICK_STEPS of them, and what rounding changed by at most. */
+LRK_INLINE int32_t LRK_AT_LEVEL(piece)(
+    float large, float constant, float c1, float c2, const float *restrict steps, int32_t n, float *restrict out)
+{
+    int32_t off = 0;
+    for (int32_t j = 0; j < n; ++j) {
+#if LRK_FUSED /* its bits do not matter, and it rounds less */
+        const float small = lrk_fused_float(steps[j], lrk_fused_float(steps[j], c2, c1), constant);
+#else
+        const float small = constant + steps[j] * (c1 + steps[j] * c2);
+#endif
+        const float value = large + small;
+        const int32_t left = lrk_magnitude_bits(small - (value - large));
+        off = left > off ? left : off;
+        out[j] = value;
+    }
+    return off;
+}
+
 static int32_t LRK_AT_LEVEL(quick)(
     const lrk_quicks *q, int32_t block, int32_t r, int32_t sign, int32_t n, float *restrict out)
 {
@@ -37,20 +56,11 @@ static int32_t LRK_AT_LEVEL(quick)(
     const float c1 = (float)q->c1[block], c2 = (float)q->c2[block], most = (float)q->most[block];
     const float *restrict steps = lrk_off_middle + LRK_CENTRE + sign * r;
     if (most < 0.0f) return 0;
-    for (int32_t done = 0; done < n; done += LRK_QUICK_STEPS) {
-        const int32_t end = n - done < LRK_QUICK_STEPS ? n : done + LRK_QUICK_STEPS;
-        int32_t off = 0;
-        for (int32_t j = done; j < end; ++j) {
-#if LRK_FUSED /* its bits do not matter, and it rounds less */
-            const float small = lrk_fused_float(steps[j], lrk_fused_float(steps[j], c2, c1), constant);
-#else
-            const float small = constant + steps[j] * (c1 + steps[j] * c2);
-#endif
-            const float value = large + small;
-            const int32_t left = lrk_magnitude_bits(small - (value - large));
-            off = left > off ? left : off;
-            out[j] = value;
-        }
+    for (int32_t done = 0; done < n; done += LRK_QUICK_STEPS, steps += LRK_QUICK_STEPS, out += LRK_QUICK_STEPS) {
+        const int32_t off =
+            n - done >= LRK_QUICK_STEPS /* nearly always; the loop of a number is one of vectors alone */
+                ? LRK_AT_LEVEL(piece)(large, constant, c1, c2, steps, LRK_QUICK_STEPS, out)
+                : LRK_AT_LEVEL(piece)(large, constant, c1, c2, steps, n - done, out);
         if (off > lrk_magnitude_bits(most)) return done;
     }
     return n;
