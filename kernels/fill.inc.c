@@ -13,7 +13,7 @@
 /* For float32: blocks made ready, and steps of one of them written, up to the first piece that is not proved right. */
 LRK_INLINE void LRK_AT_LEVEL(keep)(lrk_quicks *restrict q, int32_t j, const lrk_series *e, int settles)
 {
-    const lrk_quick quick = lrk_quick_of(e);
+    const lrk_quick quick = lrk_quick_of(e, LRK_FUSED);
     q->large[j] = quick.large;
     q->small[j] = quick.small;
     q->c1[j] = quick.c1;

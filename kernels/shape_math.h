@@ -403,11 +403,11 @@ typedef struct lrk_quick {
 } lrk_quick;
 
 /* What separates large + small from V: with e = 2^-24, roundings count 2 e of the constant of `small`, at most 4 e of
-   c1 j, 6 e of c2 j^2; V, 3.5 ulp of a line at most, the value in the middle and `most` as a float32 2^-47 of the
-   value; what the third and fourth term leave at the middle, their third derivative at most, times j^3 / 6; and all
-   further terms. Underflow adds nothing at such values. `ulp` is that of the smallest value in the block, so that one
-   which passes a power of two, above which ulps double, is done in full. */
-LRK_INLINE lrk_quick lrk_quick_of(const lrk_series *e)
+   c1 j, 6 e of c2 j^2, and 3 e of both where multiply-adds are fused; V, 3.5 ulp of a line at most, the value in the
+   middle and `most` as a float32 2^-47 of the value; what the third and fourth term leave at the middle, their third
+   derivative at most, times j^3 / 6; and all further terms. Underflow adds nothing at such values. `ulp` is that of the
+   smallest value in the block, so that one which passes a power of two, above which ulps double, is done in full. */
+LRK_INLINE lrk_quick lrk_quick_of(const lrk_series *e, int fused)
 {
     const double m = 0.5 * LRK_TABLE_STEPS, width = LRK_TABLE_STEPS;
     const double middle = lrk_sum4(e, m), value = lrk_magnitude(middle);
@@ -418,7 +418,8 @@ LRK_INLINE lrk_quick lrk_quick_of(const lrk_series *e)
     tail = lrk_magnitude(e->c5) + width * (lrk_magnitude(e->c6) + width * tail);
     tail = m * m * m * (lrk_magnitude(e->c3) + width * (4.0 * lrk_magnitude(e->c4) + 8.0 * width * tail));
     const double reach = lrk_magnitude(small) + m * (lrk_magnitude(c1) + 2.0 * m * lrk_magnitude(c2));
-    const double off = 0x1.001p-22 * reach + 0x1p-47 * value + tail, least = value - reach - off;
+    const double rounding = fused ? 0x1.801p-23 : 0x1.001p-22;
+    const double off = rounding * reach + 0x1p-47 * value + tail, least = value - reach - off;
     const double ulp = lrk_from_bits(lrk_bits(least) & 0x7ff0000000000000u) * 0x1p-23;
     const int does = (off <= 0x1p-8 * ulp) & (value > 0x1p-40) & (value < 0x1p99);
     return (lrk_quick){large, small, c1, c2, does ? 0.5 * ulp - off : -1.0};
