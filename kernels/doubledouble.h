@@ -25,11 +25,9 @@
 #if defined(__GNUC__)
 #define LRK_INLINE static inline __attribute__((always_inline))
 #define LRK_APART __attribute__((noinline))
-#define LRK_UNROLLED _Pragma("GCC unroll 2")
 #else
 #define LRK_INLINE static inline
 #define LRK_APART
-#define LRK_UNROLLED
 #endif
 
 typedef struct lrk_dd {

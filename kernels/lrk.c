@@ -219,10 +219,17 @@ static const int32_t lrk_to_front[16][8] = {
 #define LRK_AT_LEVEL(name) baseline_##name
 #define LRK_FUSED 0
 #define LRK_NARROW float
+#if defined(LRK_X86_LEVELS) && !defined(__clang__) /* nothing to fuse, whatever the attribute does to other options */
+#define LRK_ABREAST __attribute__((optimize("schedule-insns")))
+#else
+#define LRK_ABREAST
+#endif
 #include "fill.inc.c"
 #include "tile.inc.c"
 #undef LRK_AT_LEVEL
 #undef LRK_FUSED
+#undef LRK_ABREAST
+#define LRK_ABREAST /* wider vectors won nothing by it */
 
 /* The same source again under wider targets. Function multi-versioning by attribute (target_clones) would need ifunc
    resolvers, which musl lacks, and could not be forced from a test. */

@@ -577,9 +577,9 @@ static const char *lrk_power_prepare(lrk_segment *s, lrk_dd span, int rising)
    other, coefficients, sum take 71 ns with nothing double-double left, where a math.cos(x) with its call takes 35.
    Another way to squares and roots would give other low parts, hence other bits in one step of a thousand. Tried
    besides: branches instead of choices by sign, no second sum for what remains where it is whole. Neither was faster.
-   In blocks two vectors go in turn (fill.inc.c): 46 ns per block at the baseline beside 130 of lrk_sum4. As fast: loops
-   over nine parts of the chain, at x86-64-v3 slower. Neither an early schedule by the compiler nor one without
-   -ftree-ter won anything. */
+   In blocks two vectors go in turn (fill.inc.c): 46 ns per block at the baseline beside 120 of lrk_sum4. As fast: loops
+   over nine parts of the chain, at x86-64-v3 slower; a copy for whole steps without low parts and clamps, of 4 percent
+   fewer instructions. Neither an early schedule by the compiler nor one without -ftree-ter won anything. */
 LRK_INLINE lrk_series lrk_power(const lrk_segment *s, lrk_dd near, int fused)
 {
     const lrk_dd far = lrk_remaining(s->span, s->k[POWER_SPAN_LOW], near);
