@@ -30,6 +30,7 @@
 #define LRK_TILE 256
 #define LRK_FEW 4                    /* steps, fewer of which are asked one by one */
 #define LRK_MOST_ROWS 32             /* that pass over one tile; with more of them it is cut into runs of one row */
+#define LRK_DENSE 4                  /* distances of steps up to which those between them may be evaluated, too */
 #define LRK_EXACT (INT64_C(1) << 51) /* steps below it are doubles, and so are their differences */
 
 /* ---- blocks ---- */
@@ -122,6 +123,33 @@ static void gather_blocks(
         }
     }
     gather_alone(g, s, place, steps, alone, lone, out);
+}
+
+/* The distance between neighbours where all have the same and those between them may be evaluated too, else 0. */
+static int64_t even_distance(const int64_t *steps, int32_t n)
+{
+    const int64_t apart = n > 1 ? steps[1] - steps[0] : 0;
+    if (apart < -LRK_DENSE || apart > LRK_DENSE || steps[n - 1] - steps[0] != (n - 1) * apart) return 0;
+    for (int32_t j = 1; j < n; ++j)
+        if (steps[j] - steps[j - 1] != apart) return 0;
+    return apart;
+}
+
+/* Steps `apart` from each other: picked from the values of all between them. Backwards a cosine takes 3.5 ns a step
+   instead of 5.4, a power 3.8 instead of 11; with a distance of 7 both ways take the same. */
+static void gather_even(
+    lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const int64_t *steps, int64_t apart, int32_t n,
+    double *out)
+{
+    const int64_t width = apart < 0 ? -apart : apart;
+    const int32_t most = (int32_t)((LRK_CACHE_BLOCK - 1) / width) + 1;
+    double values[LRK_CACHE_BLOCK];
+    for (int32_t done = 0, run; done < n; done += run) {
+        run = n - done < most ? n - done : most;
+        const int64_t low = apart < 0 ? steps[done + run - 1] : steps[done], at = apart < 0 ? (run - 1) * width : 0;
+        fill_blocks(&g->fill, s, place, low, (run - 1) * width + 1, values);
+        for (int32_t j = 0; j < run; ++j) out[done + j] = values[at + j * apart];
+    }
 }
 
 /* By calls of many, where the function takes them. */
@@ -225,7 +253,12 @@ static void gather_own(
     if (row != NULL) {
         gather_records(g, s, place, row, steps, n, out);
     } else if (kind == TABLE || kind == SERIES) {
-        gather_blocks(g, s, place, steps, n, out);
+        const int64_t apart = even_distance(steps, n);
+        if (apart != 0) {
+            gather_even(g, s, place, steps, apart, n, out);
+        } else {
+            gather_blocks(g, s, place, steps, n, out);
+        }
     } else if (period > 0) {
         gather_whole(g, s, period, steps, n, out);
     } else if (kind == CALLED) {

@@ -70,7 +70,7 @@ static int32_t LRK_AT_LEVEL(own)(
     const int64_t *restrict steps, int32_t n, int64_t first, uint64_t width, int64_t *restrict at,
     int64_t *restrict own)
 {
-    int32_t count = 0, j = 0;
+    int64_t count = 0, j = 0;
 #if LRK_FUSED
     const __m256i from = _mm256_set1_epi64x(first), least = _mm256_set1_epi64x(INT64_MIN);
     const __m256i most = _mm256_xor_si256(_mm256_set1_epi64x((int64_t)width), least);
@@ -91,7 +91,7 @@ static int32_t LRK_AT_LEVEL(own)(
         own[count] = steps[j];
         count += (uint64_t)steps[j] - (uint64_t)first < width;
     }
-    return count;
+    return (int32_t)count;
 }
 
 /* Where the steps lie in the records of a row and in its table, counted in doubles: an address takes one instruction
@@ -144,7 +144,7 @@ static void LRK_AT_LEVEL(join_records)(
     const double *restrict records, const double *restrict table, const uint32_t *restrict block,
     const uint32_t *restrict inside, int32_t n, double *restrict out)
 {
-    int32_t j = 0;
+    int64_t j = 0; /* 64 bits: an index past 32 would have to wrap */
 #if LRK_FUSED
     for (; j + 4 <= n; j += 4) {
         __m256d r[4], product[4];
@@ -176,7 +176,7 @@ static void LRK_AT_LEVEL(sum4_records)(
     const uint32_t *restrict inside, int32_t n, double *restrict out)
 {
     (void)table;
-    for (int32_t j = 0; j < n; ++j) {
+    for (int64_t j = 0; j < n; ++j) {
         LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
         out[j] = lrk_recorded(LRK_SUMMED_4, records + block[j], NULL, inside[j]);
     }
@@ -187,7 +187,7 @@ static void LRK_AT_LEVEL(sum8_records)(
     const uint32_t *restrict inside, int32_t n, double *restrict out)
 {
     (void)table;
-    for (int32_t j = 0; j < n; ++j) {
+    for (int64_t j = 0; j < n; ++j) {
         LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD]);
         LRK_PREFETCH(records + block[j + LRK_LOOKAHEAD] + 9);
         out[j] = lrk_recorded(LRK_SUMMED_8, records + block[j], NULL, inside[j]);
