@@ -129,8 +129,8 @@ static int is_in_whole_steps(const lrk_segment *s)
 static int64_t period_in_steps(const lrk_segment *s)
 {
     double steps = s->every;
-    for (int k = 0; k < 10 && !(steps == (double)(int64_t)steps); ++k) steps *= 2.0;
-    return steps == (double)(int64_t)steps && steps < 0x1p53 ? (int64_t)steps : 0;
+    for (int k = 0; k < 10 && steps < 0x1p53 && steps != (double)(int64_t)steps; ++k) steps *= 2.0;
+    return steps < 0x1p53 && steps == (double)(int64_t)steps ? (int64_t)steps : 0;
 }
 
 static void add_stairs(lrk_dd *sum, const lrk_terms *terms, lrk_part row, const lrk_segment *s, int64_t n)
