@@ -157,7 +157,7 @@ static int64_t stair_run(lrk_clock clock, double every, lrk_stair k, lrk_clock r
     int64_t run = (int64_t)real + ((double)(int64_t)real < real);
     if (run < 1) run = 1;
     if (run > n) run = n;
-    if (every == (double)(int64_t)every) return run;
+    if (every < 0x1p53 && every == (double)(int64_t)every) return run;
     /* a fractional period may round to one step too many or too few */
     while (run > 1 && !in_stair(clock, run - 1, every, k)) --run;
     while (run < n && in_stair(clock, run, every, k)) ++run;
