@@ -299,16 +299,42 @@ static void gather_row(
     }
 }
 
+/* As locate, without branches: those of steps in any order cannot be foreseen. */
+static int64_t locate_any(const lrk_segment *rows, int64_t count, int64_t step)
+{
+    int64_t k = 0;
+    for (int64_t half; count > 1; count -= half) {
+        half = count / 2;
+        k += rows[k + half].first <= step ? half : 0;
+    }
+    return k;
+}
+
 /* One step of a row: a tile of steps of many rows has hardly two of any. */
-static double gather_step(const lrk_gather_state *g, const lrk_segment *s, int64_t step)
+static double gather_step(lrk_gather_state *g, const lrk_segment *s, int64_t step)
 {
     const lrk_place place = place_row(s, 0.0);
     const enum kind kind = kinds[s->shape];
+    const int64_t period = place.lead == 0.0 && kind >= STAIR && s->shape > SHAPE_hold ? whole_period(s) : 0;
     const lrk_memo_row *row = kind == TABLE || kind == SERIES ? remembered(g, s, step, step) : NULL;
+    double value;
     if (row != NULL && !(step == place.first && place.lead == 0.0)) {
         const uint32_t near = (uint32_t)(int32_t)(row->sign * ((double)step - row->from)), block = near >> row->bits;
         const double *r = row->records + (size_t)lrk_record_size[row->kind] * block;
         if (r[0] == r[0]) return lrk_recorded(row->kind, r, row->inside, near - (block << row->bits));
+    }
+    if (period > 0 && kind == STAIR) {
+        gather_whole(g, s, period, &step, 1, &value);
+        return value;
+    }
+    if (period > 0) {
+        double of[2] = {0.0, 0.0};
+        const int64_t inner = inner_clock(s, period, step - s->first);
+        for (int k = 0; k < (s->shape == SHAPE_product ? 2 : 1); ++k) {
+            const lrk_segment *rows = g->fill.table->segments + s->child[k];
+            of[k] = gather_step(g, rows + locate_any(rows, s->count[k], inner), inner);
+        }
+        return lrk_node(s->shape, s->start, s->stop, of[0], of[1]);
     }
     return row_at(g->fill.table, s, &place, step);
 }
@@ -347,17 +373,6 @@ static void gather_joined(
     for (int k = 0; k < count; ++k)
         if (found[k] != NULL && rows[k].lead == 0.0 && rows[k].first >= low)
             g->code->begin(rows[k].first, rows[k].start, steps, n, out);
-}
-
-/* As locate, without branches: those of steps in any order cannot be foreseen. */
-static int64_t locate_any(const lrk_segment *rows, int64_t count, int64_t step)
-{
-    int64_t k = 0;
-    for (int64_t half; count > 1; count -= half) {
-        half = count / 2;
-        k += rows[k + half].first <= step ? half : 0;
-    }
-    return k;
 }
 
 /* A tile of steps of a table whose clock is whole. Returns 1, or 0 where a step is negative: nothing is written
