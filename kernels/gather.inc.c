@@ -141,15 +141,10 @@ static void gather_even(
     lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const int64_t *steps, int64_t apart, int32_t n,
     double *out)
 {
-    const int64_t width = apart < 0 ? -apart : apart;
-    const int32_t most = (int32_t)((LRK_CACHE_BLOCK - 1) / width) + 1;
-    double values[LRK_CACHE_BLOCK];
-    for (int32_t done = 0, run; done < n; done += run) {
-        run = n - done < most ? n - done : most;
-        const int64_t low = apart < 0 ? steps[done + run - 1] : steps[done], at = apart < 0 ? (run - 1) * width : 0;
-        fill_blocks(&g->fill, s, place, low, (run - 1) * width + 1, values);
-        for (int32_t j = 0; j < run; ++j) out[done + j] = values[at + j * apart];
-    }
+    const int64_t low = steps[apart < 0 ? n - 1 : 0], high = steps[apart < 0 ? 0 : n - 1];
+    double values[LRK_DENSE * LRK_TILE];
+    fill_blocks(&g->fill, s, place, low, high - low + 1, values);
+    for (int32_t j = 0; j < n; ++j) out[j] = values[steps[j] - low];
 }
 
 /* By calls of many, where the function takes them. */
@@ -253,7 +248,7 @@ static void gather_own(
     if (row != NULL) {
         gather_records(g, s, place, row, steps, n, out);
     } else if (kind == TABLE || kind == SERIES) {
-        const int64_t apart = even_distance(steps, n);
+        const int64_t apart = n < 16 ? 0 : even_distance(steps, n); /* fewer are not worth a table, as in fill_blocks */
         if (apart != 0) {
             gather_even(g, s, place, steps, apart, n, out);
         } else {
