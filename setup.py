@@ -15,7 +15,8 @@ FLAGS = {
     "mingw32": ["-O3", "-std=c11", "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"],
     "msvc": ["/O2", "/fp:precise", "/std:c11"],
 }
-SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+# With -fwrapv no overflow would be seen.
+SANITIZE = ["-O1", "-g", "-fno-wrapv", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
 
 
 # What a program without Python compiles, in one file beside the header.

@@ -56,11 +56,11 @@ static int32_t LRK_AT_LEVEL(quick)(
     const float c1 = (float)q->c1[block], c2 = (float)q->c2[block], most = (float)q->most[block];
     const float *restrict steps = lrk_off_middle + LRK_CENTRE + sign * r;
     if (most < 0.0f) return 0;
-    for (int32_t done = 0; done < n; done += LRK_QUICK_STEPS, steps += LRK_QUICK_STEPS, out += LRK_QUICK_STEPS) {
+    for (int32_t done = 0; done < n; done += LRK_QUICK_STEPS) {
         const int32_t off =
             n - done >= LRK_QUICK_STEPS /* nearly always; the loop of a number is one of vectors alone */
-                ? LRK_AT_LEVEL(piece)(large, constant, c1, c2, steps, LRK_QUICK_STEPS, out)
-                : LRK_AT_LEVEL(piece)(large, constant, c1, c2, steps, n - done, out);
+                ? LRK_AT_LEVEL(piece)(large, constant, c1, c2, steps + done, LRK_QUICK_STEPS, out + done)
+                : LRK_AT_LEVEL(piece)(large, constant, c1, c2, steps + done, n - done, out + done);
         if (off > lrk_magnitude_bits(most)) return done;
     }
     return n;

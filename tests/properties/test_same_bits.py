@@ -151,6 +151,9 @@ MANY = [
     # More rows than pass over one tile; near 0 each step of a power is an anchor of its own.
     "sequence(*[part for k in range(11) for part in (cosine(1.0, 0.1, 90 + k), linear(0.1, 0.5, 40.5),"
     " polynomial(0.5, 0.0, 300 + k, 2.2), geometric(1.0, 0.3, 30))])",
+    "sequence(*[part.cut(70 + k) for k in range(14) for part in (step(1.0, 9, 0.9), step(1.0, 9, 0.9) * cosine(1.0, 0.2, 60),"
+    " polynomial(1.0, 0.0, 20, 1.5).repeat(), linear(1.0, 0.0, 7).by_epoch(3), 0.5 * from_values([0.1, 0.3, 0.7]),"
+    " inverse_sqrt(1.0, 9))])",
     "(cosine_restarts(1.0, 700) * step(1.0, 30, 0.99)).by_epoch(2).skip(5)",
 ]
 
@@ -175,7 +178,7 @@ def test_many_steps_in_any_order(expression: str, level: str) -> None:
         assert bits(schedule(steps.astype(np.int32))) == want
 
 
-@pytest.mark.parametrize("expression", MANY[-6:])
+@pytest.mark.parametrize("expression", MANY[-7:])
 def test_every_number_of_steps_in_any_order(expression: str, level: str) -> None:
     """Around the lengths at which something changes: a few, a table, a tile, a memo."""
     schedule = eval(expression, vars(lrk).copy())
@@ -185,7 +188,7 @@ def test_every_number_of_steps_in_any_order(expression: str, level: str) -> None
         assert bits(schedule(steps[:n])) == bits(want[:n])
 
 
-@pytest.mark.parametrize("expression", MANY[-6:])
+@pytest.mark.parametrize("expression", MANY[-7:])
 def test_threads_in_any_order(expression: str) -> None:
     schedule = eval(expression, vars(lrk).copy())
     steps = np.random.default_rng(3).integers(0, 6000, 300_000)
@@ -198,7 +201,7 @@ def test_threads_in_any_order(expression: str) -> None:
 
 
 @pytest.mark.parametrize("stride", [2, 3, 255, 257, 1000, -1, -2, -300])
-@pytest.mark.parametrize("expression", MANY[-7:])
+@pytest.mark.parametrize("expression", MANY[-8:])
 def test_strides_of_many_steps(expression: str, stride: int, level: str) -> None:
     schedule = eval(expression, vars(lrk).copy())
     start = 0 if stride > 0 else 699 * -stride
