@@ -71,7 +71,7 @@ def test_a_shape_of_ones_own(benchmark: Benchmark) -> None:
 
 
 @pytest.mark.parametrize("name", ["own", "built in"])
-def test_one_step(benchmark: Benchmark, name: str) -> None:
+def test_one_step(benchmark: Any, name: str) -> None:
     schedule = {"own": OWN, "built in": lrk.cosine(1e-3, 1e-4, STEPS)}[name]
     # As many calls in a round for both: what one call takes by itself is mostly the clock.
     assert 1e-4 < benchmark.pedantic(schedule, (777_777,), iterations=1000, rounds=100, warmup_rounds=1) < 1e-3
