@@ -1,37 +1,40 @@
 /* gather.inc.c - steps in any order, and the memo that many of them share; included by lrk.c.
 
-   Steps go through in tiles. Each row of the schedule that a tile meets passes over it once: straight lines and
-   constants compute a value for all steps and keep those of their own; other rows list their own first, unless most of
-   the tile's extent is theirs. A row of blocks needs the anchors of the blocks: those of shuffled steps are in the
-   memo, those of sorted steps follow each other and are computed as they come, in whole vectors. Several rows of
-   cosines go through as one: each marks where its steps have their records, and these are joined once.
+   Steps go through in tiles. Where all rows that a tile meets are lines and cosines, few of them, they lie side by side
+   in vectors, and each step picks what is its row's, where its record is and the u of a line; then records are joined,
+   lines as well as blocks. Else each row passes over the tile once: straight lines and constants compute a value for
+   all steps and keep those of their own; other rows list their own first, unless most of the tile's extent is theirs.
+   A row of blocks needs the anchors of the blocks: those of shuffled steps are in the memo, those of sorted steps
+   follow each other and are computed as they come, in whole vectors. Several rows of cosines go through as one: each
+   marks where its steps have their records, and these are joined once.
 
    Measured at x86-64-v3 with 512 KiB of L2, one thread, 1e7 shuffled int64 steps, best of many in ns per step (and
-   instructions): copying them 0.8 to 0.9, a line 1.5 (13), wsd with lines 2.3 (22), with a cosine 4.4 (35), a cosine
-   3.6 (25), warmup_cosine 4.4 (34), two lines and two cosines 5.0 (45; a list for each cosine 5.7). Of 1e6 steps of a
-   cosine, whose records are in L2, 2.9.
+   instructions): copying them 0.7 to 0.9, a line 1.5 (12), wsd with lines 1.8 (22), with a cosine 2.7 (23), a cosine
+   2.8 (25), warmup_cosine 3.2 (23), two lines and two cosines 2.7 (23; each row by itself 4.7 and 45), four of each 3.7
+   (29; 7.6), five of each, one by one, 8.5. The two lines and two cosines take 2.2 where steps and records are in the
+   cache; the streams of steps and values add 0.4, records from the third cache 0.2. Half of it waits for loads, six a
+   step; no shuffle, sum or division left out made a difference.
 
    The floor of a cosine: a loop of its own for one row whose first step is 0, without a check, a row to find or an end,
    that loads the step, half a line of records and two doubles of the table, joins them and stores the value, takes 2.6
    to 2.8 (3.3 to 4.2 without asking ahead), and 1.8 to 2.0 where it only loads one double of the record: two and three
-   times the copy. Rows of blocks reach three times the copy by that loop alone. All of this runs at 8 instructions a
-   nanosecond, so three copies' time is 22 of them. The two lines and two cosines take 12 to join, 13 for the lines, 9
-   to find the records, 4 to convert and look for the extent. Of 32 parts a step takes 23 ns, of 64, one by one, 41, of
-   10,000 120: there the tables, of 100 and 200 bytes a row, are what is waited for.
+   times the copy. Rows of blocks reach three times the copy by that loop alone. Of 32 parts a step takes 23 ns, of 64,
+   one by one, 41, of 10,000 120: there the tables, of 100 and 200 bytes a row, are what is waited for.
 
    What did not help: a table of all values, 80 MB, from which steps only pick (10.5 to 23 ns in that loop alone);
    AVX2's gathers of records (2.7 to 5.6 where scalar loads took 1.4 to 2.7); sorting the tile by row one by one (4.5
    where a list of one row takes 0.7 to 0.8), or into four lists at once in vectors (43 instructions and no less time
-   for the two lines and two cosines, 26 for wsd); all rows in one pass, each step picking its row's numbers by three
-   blends for each (39 and 21 instructions, but blends have two of the four ports: 5.4 and 2.9 ns); minima in lanes of
-   doubles (1.3 where those of integers took 0.2); records in huge pages (no difference); a hashed memo, filled as steps
-   come (cosine 7 to 12), which threads cannot share either. */
+   for the two lines and two cosines, 26 for wsd); rows side by side picked by three blends for each number (5.4 ns,
+   where one permutation takes 2.7) or with all numbers of a line instead of its record (3.6); minima in lanes of
+   doubles as compilers do them (1.3 where those of integers took 0.2); records in huge pages (no difference); asking
+   for the steps of the next tile before these are read (2.9 where after them takes 2.7); streaming stores, tiles of 128
+   to 512 and loops unrolled twice (within 5 percent); a hashed memo, filled as steps come (cosine 7 to 12), which
+   threads cannot share either. */
 
-#define LRK_TILE 256
-#define LRK_FEW 4                    /* steps, fewer of which are asked one by one */
-#define LRK_MOST_ROWS 32             /* that pass over one tile; with more of them it is cut into runs of one row */
-#define LRK_DENSE 4                  /* distances of steps up to which those between them may be evaluated, too */
-#define LRK_EXACT (INT64_C(1) << 51) /* steps below it are doubles, and so are their differences */
+#define LRK_LINE_OF 64   /* bytes of a line of the cache */
+#define LRK_FEW 4        /* steps, fewer of which are asked one by one */
+#define LRK_MOST_ROWS 32 /* that pass over one tile; with more of them it is cut into runs of one row */
+#define LRK_DENSE 4      /* distances of steps up to which those between them may be evaluated, too */
 
 /* ---- blocks ---- */
 
@@ -40,6 +43,10 @@ typedef struct lrk_gather_state {
     const lrk_tile_code *code;
     const lrk_memo *memo;
     lrk_blocks blocks;
+    lrk_sides sides;
+    const lrk_segment *beside; /* the rows that are side by side, NULL where none are */
+    int count;
+    int64_t low, high; /* the steps of theirs that they have records for */
 } lrk_gather_state;
 
 static void set_block(lrk_blocks *b, int32_t j, uint64_t steps)
@@ -172,9 +179,10 @@ static void gather_records(
     lrk_gather_state *g, const lrk_segment *s, const lrk_place *place, const lrk_memo_row *row, const int64_t *steps,
     int32_t n, double *out)
 {
-    uint32_t block[LRK_TILE + LRK_LOOKAHEAD] = {0}, inside[LRK_TILE];
-    g->code->spots(row, steps, n, block, inside);
-    g->code->records[row->kind](row->records, row->inside, block, inside, n, out);
+    lrk_spot spots[LRK_TILE + LRK_LOOKAHEAD];
+    g->code->spots(g->memo, row, steps, n, spots);
+    memset(spots + n, 0, LRK_LOOKAHEAD * sizeof *spots); /* to look ahead at */
+    g->code->records[row->kind](g->memo->data, spots, n, out);
     if (!row->alone) return;
     int32_t alone[LRK_TILE], lone = 0;
     for (int32_t j = 0; j < n; ++j) {
@@ -332,7 +340,8 @@ static double gather_step(lrk_gather_state *g, const lrk_segment *s, int64_t ste
     return row_at(g->fill.table, s, &place, step);
 }
 
-/* The rows of a tile that have joined records, by bits, and those records. One between two steps has none. */
+/* What the memo has of the rows of a tile, and which of them are blocks in a table, by bits. One between two steps has
+   nothing. */
 static unsigned joined_rows(
     const lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, int64_t low, int64_t high,
     const lrk_memo_row **found)
@@ -340,31 +349,70 @@ static unsigned joined_rows(
     unsigned joined = 0;
     for (int k = 0; k < count; ++k) {
         const int64_t least = low > rows[k].first ? low : rows[k].first, most = high < ends[k] ? high : ends[k] - 1;
-        found[k] = kinds[rows[k].shape] == TABLE && least <= most ? remembered(g, rows + k, least, most) : NULL;
-        if (found[k] != NULL) joined |= 1u << k;
+        found[k] = least <= most ? remembered(g, rows + k, least, most) : NULL;
+        if (found[k] != NULL && found[k]->kind == LRK_JOINED) joined |= 1u << k;
     }
     return joined;
 }
 
+/* Puts rows side by side. Returns 0 where one is neither a line nor blocks in a table, or they are too many. */
+static int set_sides(lrk_gather_state *g, const lrk_segment *rows, int count, const lrk_memo_row *const *found)
+{
+    if (g->code->sides[0] == NULL || count < 2 || count > LRK_SIDES) return 0;
+    for (int k = 0; k < count; ++k)
+        if (found[k] == NULL || (found[k]->kind != LRK_JOINED && found[k]->kind != LRK_LINE)) return 0;
+    for (int k = 0; k < LRK_SIDES; ++k) {
+        const int own = k < count ? k : 0;
+        const lrk_memo_row *row = found[own];
+        g->sides.first[k] = k < count ? (double)rows[k].first : INFINITY;
+        g->sides.from[k] = row->from;
+        g->sides.span[k] = row->span;
+        g->sides.whole[k] = row->kind == LRK_JOINED ? 1.0 : 0.0;
+        g->sides.begin[k] = rows[own].lead == 0.0 ? (double)rows[own].first : -1.0;
+        g->sides.spot[k].record = (uint32_t)(row->records - g->memo->data);
+        g->sides.spot[k].entry = (uint32_t)(row->inside - g->memo->data);
+    }
+    g->beside = rows;
+    g->count = count;
+    g->low = found[0]->low;
+    g->high = found[count - 1]->high;
+    return 1;
+}
+
+/* Whether the steps of some rows, the lowest and the highest, are of all that are side by side. */
+static int are_beside(const lrk_gather_state *g, const lrk_segment *row, int64_t rows, int64_t low, int64_t high)
+{
+    const lrk_segment *beside = g->beside;
+    return beside != NULL && beside >= row && beside < row + rows && low >= g->low && low < beside[1].first &&
+           high >= beside[g->count - 1].first && high <= g->high;
+}
+
+static void gather_sides(lrk_gather_state *g, const int64_t *steps, double *x, int32_t n, double *restrict out)
+{
+    const lrk_segment *rows = g->beside;
+    if (!g->code->sides[g->count > LRK_SIDES / 2](&g->sides, g->memo->data, x, n, out)) return;
+    for (int k = 0; k < g->count; ++k)
+        if (rows[k].lead == 0.0) g->code->begin(rows[k].first, rows[k].start, steps, n, out);
+}
+
 /* All of these rows at once; the steps of others get something, too. */
 static void gather_joined(
-    lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, const lrk_memo_row *const *found,
-    int64_t low, const int64_t *steps, const double *x, int32_t n, double *restrict out)
+    lrk_gather_state *g, const lrk_segment *rows, const int64_t *ends, int count, unsigned joined,
+    const lrk_memo_row *const *found, int64_t low, const int64_t *steps, const double *x, int32_t n,
+    double *restrict out)
 {
-    uint32_t block[LRK_TILE + LRK_LOOKAHEAD] = {0}, inside[LRK_TILE] = {0};
-    const double *data = g->memo->data;
+    lrk_spot spots[LRK_TILE + LRK_LOOKAHEAD] = {{0, 0}};
     for (int k = 0; k < count; ++k) {
         const lrk_memo_row *row = found[k];
-        if (row == NULL) continue;
+        if (!(joined >> k & 1)) continue;
         const double one = row->sign * ((double)rows[k].first - row->from);
         const double other = row->sign * ((double)(ends[k] - 1) - row->from);
         const double least = one < other ? one : other, most = one < other ? other : one;
-        g->code->join_spots(
-            g->memo, row, least > 0.0 ? least : 0.0, most < row->last ? most : row->last, x, n, block, inside);
+        g->code->join_spots(g->memo, row, least > 0.0 ? least : 0.0, most < row->last ? most : row->last, x, n, spots);
     }
-    g->code->records[LRK_JOINED](data, data, block, inside, n, out);
+    g->code->records[LRK_JOINED](g->memo->data, spots, n, out);
     for (int k = 0; k < count; ++k)
-        if (found[k] != NULL && rows[k].lead == 0.0 && rows[k].first >= low)
+        if ((joined >> k & 1) && rows[k].lead == 0.0 && rows[k].first >= low)
             g->code->begin(rows[k].first, rows[k].start, steps, n, out);
 }
 
@@ -374,19 +422,22 @@ static int gather_range(
     lrk_gather_state *g, int64_t first, int64_t rows, const int64_t *steps, int32_t n, double *restrict out)
 {
     const lrk_segment *row = g->fill.table->segments + first;
-    int64_t low, high;
     double x[LRK_TILE];
-    g->code->extent(steps, n, &low, &high);
-    if (low < 0) return 0;
-    if (high - low == n - 1 && g->code->consecutive(steps, n)) {
-        fill_range(&g->fill, first, rows, (lrk_clock){low, 0.0}, n, out);
+    int64_t low, high;
+    const int64_t bits = g->code->reals(steps, n, x, &low, &high);
+    if (bits < 0) return 0;
+    if (bits < LRK_EXACT && are_beside(g, row, rows, low, high)) { /* the rows of the last tile */
+        gather_sides(g, steps, x, n, out);
         return 1;
     }
-    if (high >= LRK_EXACT || (n < LRK_FEW && g->memo == NULL)) {
+    if ((uint64_t)steps[n - 1] - (uint64_t)steps[0] == (uint64_t)n - 1 && g->code->consecutive(steps, n)) {
+        fill_range(&g->fill, first, rows, (lrk_clock){steps[0], 0.0}, n, out);
+        return 1;
+    }
+    if (bits >= LRK_EXACT || (n < LRK_FEW && g->memo == NULL)) {
         for (int32_t j = 0; j < n; ++j) out[j] = range_at(g->fill.table, first, rows, (lrk_clock){steps[j], 0.0});
         return 1;
     }
-    g->code->reals(steps, n, x);
     const int64_t from = locate(row, rows, (lrk_clock){low, 0.0}), to = locate(row, rows, (lrk_clock){high, 0.0});
     if (to - from < LRK_MOST_ROWS) {
         int64_t ends[LRK_MOST_ROWS];
@@ -394,8 +445,12 @@ static int gather_range(
         const lrk_memo_row *found[LRK_MOST_ROWS];
         const int count = (int)(to - from) + 1;
         unsigned done = g->memo == NULL ? 0 : joined_rows(g, row + from, ends, count, low, high, found);
+        if (done != 0 && set_sides(g, row + from, count, found)) {
+            gather_sides(g, steps, x, n, out);
+            return 1;
+        }
         done &= (done & (done - 1)) == 0 ? 0 : done; /* one alone is as fast by itself */
-        if (done != 0) gather_joined(g, row + from, ends, count, found, low, steps, x, n, out);
+        if (done != 0) gather_joined(g, row + from, ends, count, done, found, low, steps, x, n, out);
         for (int64_t k = from; k <= to; ++k)
             if (!(done >> (k - from) & 1)) gather_row(g, row + k, ends[k - from], low, high, steps, x, n, out);
         return 1;
@@ -420,6 +475,7 @@ static void gather_begin(lrk_gather_state *g, const lrk_table *table, const lrk_
     write_doubles(&g->fill);
     g->code = levels[lrk_level()].tile;
     g->memo = memo;
+    g->beside = NULL;
 }
 
 int lrk_gather_with(const lrk_table *table, const lrk_memo *memo, const lrk_order *order, double *out)
@@ -432,7 +488,10 @@ int lrk_gather_with(const lrk_table *table, const lrk_memo *memo, const lrk_orde
         if (order->size == (int)sizeof(int32_t)) {
             for (int32_t j = 0; j < n; ++j) tile[j] = ((const int32_t *)order->steps)[done + j];
         } else {
-            memcpy(tile, (const int64_t *)order->steps + done, (size_t)n * sizeof(int64_t));
+            const int64_t *steps = (const int64_t *)order->steps + done;
+            const int32_t next = order->count - done >= 2 * LRK_TILE ? 2 * LRK_TILE : 0;
+            memcpy(tile, steps, (size_t)n * sizeof *steps);
+            for (int32_t j = LRK_TILE; j < next; j += LRK_LINE_OF / (int32_t)sizeof *steps) LRK_PREFETCH(steps + j);
         }
         if (!gather_range(&g, 0, table->root, tile, n, out + done)) return 0;
     }
@@ -463,7 +522,6 @@ static void gather_strided(lrk_fill_state *f, int64_t start, int64_t stride, int
 /* ---- memos ---- */
 
 #define LRK_SAMPLES 4096
-#define LRK_LINE_OF 64 /* bytes of a line of the cache */
 
 /* A walk through the rows that some steps meet, which measures a memo and, where there is one, writes it. */
 typedef struct lrk_plan {
@@ -472,6 +530,7 @@ typedef struct lrk_plan {
     lrk_memo *memo;
     double *data;             /* of the memo, from a line of the cache on */
     int64_t used, most, rows; /* doubles, and their limit; rows up to the last one met */
+    int worth;                /* whether there is more than lines */
     const lrk_segment *inside_of;
     double *inside;
 } lrk_plan;
@@ -495,8 +554,9 @@ static void set_inside(const lrk_plan *p, const lrk_segment *s, double *to)
     lrk_inside inside;
     p->code->shapes[s->shape].inside(s, &inside);
     for (int32_t j = 0; j < LRK_TABLE_STEPS; ++j) {
-        to[2 * j] = inside.b0[LRK_CENTRE + j];
-        to[2 * j + 1] = inside.b1[LRK_CENTRE + j];
+        to[LRK_ENTRY * j] = to[LRK_ENTRY * j + 1] = 1.0;
+        to[LRK_ENTRY * j + 2] = inside.b0[LRK_CENTRE + j];
+        to[LRK_ENTRY * j + 3] = inside.b1[LRK_CENTRE + j];
     }
 }
 
@@ -549,9 +609,10 @@ static void plan_blocks(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, in
     const int64_t last = (int64_t)((one < other ? other : one) - begin), count = last / width + 1;
     if (last >= INT32_MAX || count > p->most) return;
     const int alike = in_table && p->inside_of != NULL && same_inside(p->inside_of, s);
-    const int64_t inside = in_table && !alike ? 2 * LRK_TABLE_STEPS : 0;
+    const int64_t inside = in_table && !alike ? LRK_ENTRY * LRK_TABLE_STEPS : 0;
     const int64_t at = reserve(p, inside + count * lrk_record_size[in_table ? LRK_JOINED : LRK_SUMMED_8]);
     if (at < 0) return;
+    p->worth = 1;
     if (in_table) p->inside_of = s;
     if (p->memo == NULL) return;
     if (inside > 0) set_inside(p, s, p->inside = p->data + at);
@@ -563,6 +624,7 @@ static void plan_blocks(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, in
         .from = s->falling ? (double)(place.end - begin) : (double)((uint64_t)place.first + begin),
         .sign = s->falling ? -1.0 : 1.0,
         .last = (double)last,
+        .span = INFINITY,
         .bits = log2_of(s->k[LRK_WIDTH])};
     make_records(p, s, begin, count, row);
 }
@@ -570,10 +632,37 @@ static void plan_blocks(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, in
 static void plan_stairs(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, int64_t low, int64_t high)
 {
     const int64_t at = high - low < p->most ? reserve(p, high - low + 1) : -1;
-    if (at < 0 || p->memo == NULL) return;
+    if (at < 0) return;
+    p->worth = 1;
+    if (p->memo == NULL) return;
     double *records = p->data + at;
     for (int64_t k = low; k <= high; ++k) records[k - low] = step_stair(s, p->table->values, (lrk_stair){k, 0.0});
-    *row = (lrk_memo_row){.low = low, .high = high, .records = records};
+    *row = (lrk_memo_row){.low = low, .high = high, .records = records, .kind = LRK_STAIRS};
+}
+
+/* A constant, or a line whose steps are whole and whose end values clamp nothing: rounding is monotone, so nothing is
+   clamped between them either. Adding -0 changes no bit. */
+static void plan_line(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, int64_t end)
+{
+    const lrk_place place = place_row(s, 0.0);
+    const int line = s->shape == SHAPE_linear;
+    const double far = s->base + s->gap, part = s->falling ? place.end_part : place.lead;
+    if (line && (s->k[LINEAR_CROSSES] != 0.0 || part != 0.0 || far < s->low || far > s->high)) return;
+    if (line && ((uint64_t)(end - 1) > place.end || place.end >= (uint64_t)LRK_EXACT)) return;
+    const int64_t at = reserve(p, lrk_record_size[LRK_LINE]);
+    if (at < 0 || p->memo == NULL) return;
+    const double record[] = {line ? s->base : s->start, -0.0, line ? s->gap : -0.0, -0.0};
+    memcpy(p->data + at, record, sizeof record);
+    *row = (lrk_memo_row){
+        .low = s->first,
+        .high = end - 1,
+        .records = p->data + at,
+        .inside = p->memo->data + LRK_ENTRY,
+        .from = !line        ? 0.0
+                : s->falling ? (double)place.end
+                             : (double)place.first,
+        .span = line ? s->span : INFINITY,
+        .kind = LRK_LINE};
 }
 
 /* The steps `low` to `high` of a table whose clock is whole. */
@@ -587,8 +676,13 @@ static void plan_range(lrk_plan *p, int64_t first, int64_t rows, int64_t low, in
         const int64_t end = end_of(row, k, rows), index = first + k;
         int64_t from = low > s->first ? low : s->first, to = high < end ? high : end - 1;
         lrk_memo_row *at = p->memo == NULL ? NULL : p->memo->rows + index;
-        if (from > to || kind == LANE || kind == CALLED || s->shape <= SHAPE_hold || s->shape == SHAPE_values) continue;
+        const int line = s->shape == SHAPE_linear || s->shape <= SHAPE_hold;
+        if (from > to || kind == CALLED || s->shape == SHAPE_values || (kind == LANE && !line)) continue;
         if (index >= p->rows) p->rows = index + 1;
+        if (line) {
+            plan_line(p, s, at, end);
+            continue;
+        }
         if (kind == TABLE || kind == SERIES) {
             plan_blocks(p, s, at, from, to);
             continue;
@@ -638,7 +732,7 @@ int lrk_extent_of(const lrk_order *order, lrk_extent *extent)
 
 static void plan_extent(lrk_plan *p, int64_t count, lrk_extent extent)
 {
-    p->used = p->rows = 0;
+    p->used = p->rows = p->worth = 0;
     p->most = count < INT32_MAX ? count : INT32_MAX;
     p->inside_of = NULL;
     plan_range(p, 0, p->table->root, extent.low, extent.high);
@@ -655,7 +749,7 @@ int64_t lrk_memo_bytes(const lrk_table *table, int64_t count, lrk_extent extent)
     lrk_plan p = {.table = table};
     if (count < table->root) return 0;
     plan_extent(&p, count, extent);
-    return p.used == 0 ? 0 : head_bytes(p.rows) + p.used * (int64_t)sizeof(double);
+    return p.worth ? head_bytes(p.rows) + p.used * (int64_t)sizeof(double) : 0;
 }
 
 const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent extent, void *bytes)
@@ -668,7 +762,7 @@ const lrk_memo *lrk_memo_make(const lrk_table *table, int64_t count, lrk_extent 
     const uintptr_t data = (uintptr_t)(p.memo->rows + p.rows) + LRK_LINE_OF - 1;
     p.memo->data = (double *)(data - data % LRK_LINE_OF);
     p.data = p.memo->data + LRK_LINE_OF / sizeof(double);
-    for (double *none = p.memo->data; none < p.data; ++none) *none = 0.0;
+    for (int k = 0; k < LRK_LINE_OF / (int)sizeof(double); ++k) p.memo->data[k] = k < LRK_ENTRY ? 0.0 : 1.0;
     plan_extent(&p, count, extent);
     return p.memo;
 }

@@ -130,39 +130,65 @@ typedef struct lrk_level_code {
 
 /* Records of blocks: in a table value, remainder, a0 and a1; of a series value, remainder and its terms, 4 where
    that is enough for all blocks of the row. Adding terms of 0 changes no bit. Where each step is an anchor of its
-   own the value is NaN. Sizes in doubles; with 8 a record of 4 terms is one line of the cache. */
-enum { LRK_JOINED, LRK_SUMMED_4, LRK_SUMMED_8, LRK_RECORDS };
-static const int lrk_record_size[LRK_RECORDS] = {4, 8, 10};
+   own the value is NaN. That of a line, for those who join it with blocks: base, -0, gap and -0. Of stairs they are the
+   values. Sizes in doubles; with 8 a record of 4 terms is one line of the cache. */
+enum { LRK_JOINED, LRK_SUMMED_4, LRK_SUMMED_8, LRK_LINE, LRK_STAIRS, LRK_RECORDS };
+static const int lrk_record_size[LRK_RECORDS] = {4, 8, 10, 4, 1};
+
+/* An entry of the table of a row in its memo: 1, 1, b0 and b1, which one product joins to a record. */
+#define LRK_ENTRY 4
 
 /* What a memo has of a row: the records of the blocks, or the values of the stairs, that hold its steps `low` to
-   `high`, low > high where there are none. Steps count from the first of the blocks, or with sign -1 towards it. */
+   `high`, low > high where there are none. Steps count from the first of the blocks, or with sign -1 towards it; those
+   of a line from its near end, `span` away from the other. */
 typedef struct lrk_memo_row {
     int64_t low, high;
-    double *records, *inside; /* the table of the row, b0 and b1 in turn */
-    double from, sign, last;
+    double *records, *inside; /* the table of the row; of a line one entry of ones */
+    double from, sign, last, span;
     int kind, bits, alone; /* log2 of the steps of a block; 1 where there are NaN */
 } lrk_memo_row;
+
+/* Where a step has its record and its entry, counted in doubles: an address takes one instruction then. Of a series
+   the entry is how many steps further it is. */
+typedef struct lrk_spot {
+    uint32_t record, entry;
+} lrk_spot;
+
+/* A record joined with an entry; the weight of a line is its u, else 1. */
+LRK_INLINE double lrk_join_entry(const double *record, const double *entry, double weight)
+{
+    const lrk_anchor a = {{record[0], record[1]}, record[2] * entry[2], record[3]};
+    return lrk_join(&a, weight, entry[3]);
+}
 
 /* A value by its record, `j` steps further. */
 LRK_INLINE double lrk_recorded(int kind, const double *r, const double *inside, uint32_t j)
 {
-    if (kind == LRK_JOINED) {
-        const lrk_anchor a = {{r[0], r[1]}, r[2], r[3]};
-        return lrk_join(&a, inside[2 * j], inside[2 * j + 1]);
-    }
+    if (kind == LRK_JOINED) return lrk_join_entry(r, inside + (size_t)LRK_ENTRY * j, 1.0);
     const double none[4] = {0.0}, *far = kind == LRK_SUMMED_8 ? r + 6 : none;
     const lrk_series e = {{r[0], r[1]}, r[2], r[3], r[4], r[5], far[0], far[1], far[2], far[3]};
     return kind == LRK_SUMMED_8 ? lrk_sum8(&e, (double)(int32_t)j) : lrk_sum4(&e, (double)(int32_t)j);
 }
 
-/* `data` is what the records and tables of all rows lie in, behind a record of zeros for the steps of other rows. */
+/* `data` is what the records and tables of all rows lie in, behind a record of zeros for the steps of other rows, its
+   own entry too, and an entry of ones. */
 struct lrk_memo {
     int64_t count;
     double *data;
     lrk_memo_row rows[];
 };
 
-#define LRK_LOOKAHEAD 24 /* steps */
+/* Lines and rows of blocks in a table, side by side in vectors from which each step picks what is its row's. `whole` is
+   1 for blocks and 0 for lines, `begin` the step whose value is the start itself. */
+#define LRK_SIDES 8
+typedef struct lrk_sides {
+    double first[LRK_SIDES], from[LRK_SIDES], span[LRK_SIDES], whole[LRK_SIDES], begin[LRK_SIDES];
+    lrk_spot spot[LRK_SIDES];
+} lrk_sides;
+
+#define LRK_TILE 256                 /* steps in any order that go through at one time */
+#define LRK_EXACT (INT64_C(1) << 51) /* steps below it are doubles, and so are their differences */
+#define LRK_LOOKAHEAD 24             /* steps */
 #if defined(__GNUC__)
 #define LRK_PREFETCH(address) __builtin_prefetch(address)
 #else
@@ -186,23 +212,28 @@ LRK_INLINE double lrk_real(int64_t step)
     return lrk_from_bits((uint64_t)step | LRK_TWO_52) - 0x1p52;
 }
 
+/* And back; any double gives some integer. */
+LRK_INLINE int64_t lrk_integer(double step)
+{
+    return (int64_t)(lrk_bits(step + 0x1p52) ^ LRK_TWO_52);
+}
+
 typedef struct lrk_tile_code {
-    void (*extent)(const int64_t *steps, int32_t n, int64_t *low, int64_t *high);
     int (*consecutive)(const int64_t *steps, int32_t n);
-    void (*reals)(const int64_t *steps, int32_t n, double *x);
+    int64_t (*reals)(const int64_t *steps, int32_t n, double *x, int64_t *low, int64_t *high);
     void (*hold)(const lrk_ours *ours, const double *x, int32_t n, double *out);
     void (*give)(const lrk_ours *ours, const double *x, int32_t n, const double *values, double *out);
     void (*lanes[SHAPE_COUNT])(
         const lrk_segment *segment, const lrk_ours *ours, const double *x, int32_t n, double from, double sign,
         double part, double *out);
-    void (*spots)(const lrk_memo_row *row, const int64_t *steps, int32_t n, uint32_t *block, uint32_t *inside);
+    void (*spots)(const lrk_memo *memo, const lrk_memo_row *row, const int64_t *steps, int32_t n, lrk_spot *spots);
     void (*join_spots)(
         const lrk_memo *memo, const lrk_memo_row *row, double least, double most, const double *x, int32_t n,
-        uint32_t *block, uint32_t *inside);
+        lrk_spot *spots);
+    int (*sides[2])( /* of half of them, of all; NULL where they do not pay */
+        const lrk_sides *sides, const double *data, double *x, int32_t n, double *out);
     void (*begin)(int64_t first, double start, const int64_t *steps, int32_t n, double *out);
-    void (*records[LRK_RECORDS])(
-        const double *records, const double *table, const uint32_t *block, const uint32_t *inside, int32_t n,
-        double *out);
+    void (*records[LRK_RECORDS])(const double *data, const lrk_spot *spots, int32_t n, double *out);
     int32_t (*own)(const int64_t *steps, int32_t n, int64_t first, uint64_t width, int64_t *at, int64_t *own);
 } lrk_tile_code;
 

@@ -230,7 +230,8 @@ static void lrk_wave_prepare(lrk_segment *s, lrk_dd span)
    positive, so this is relative down to zero. Angle addition of the half angle's sine, squared afterwards, took twice
    the operations and lost 4.3 ulp. */
 
-#define LRK_TABLE_STEPS 256
+#define LRK_TABLE_BITS 8
+#define LRK_TABLE_STEPS (1 << LRK_TABLE_BITS)
 
 /* value + low + a0 b0 + a1 b1, b from the table. */
 typedef struct lrk_anchor {

@@ -155,6 +155,13 @@ MANY = [
     " polynomial(1.0, 0.0, 20, 1.5).repeat(), linear(1.0, 0.0, 7).by_epoch(3), 0.5 * from_values([0.1, 0.3, 0.7]),"
     " inverse_sqrt(1.0, 9))])",
     "(cosine_restarts(1.0, 700) * step(1.0, 30, 0.99)).by_epoch(2).skip(5)",
+    # Two to eight rows of lines and cosines, which go side by side.
+    "sequence(*[part for k in range(2) for part in (cosine(1e-3, 1e-4, 1250), linear(1e-4, 1e-3, 1250))])",
+    "sequence(*[part for k in range(4) for part in (cosine(0.2, 1.0, 600.5), linear(0.1, 0.8 - 0.1 * k, 650))])",
+    "sequence(constant(-0.0, 1500), linear(-0.0, -1, 1300), linear(-1, -0.7, 200.25), cosine(-0.7, -0.1, 2000))",
+    "sequence(linear(0.838, 0.334, 2000), cosine(0.3, 0.1, 1500), linear(0.423, 0.16, 1500))",  # base + gap is past the end
+    "sequence(linear(-0.5, 1, 2000), cosine(1, 0.1, 2000), linear(0.1, 0.3, 7), linear(0.3, 0.1, 993))",  # one crosses zero
+    "(wsd(1e-3, 100, 400, 500, decay_shape='cosine').repeat() * warmup_cosine(1.0, 90, 2501)).by_epoch(2)",
 ]
 
 
@@ -178,7 +185,7 @@ def test_many_steps_in_any_order(expression: str, level: str) -> None:
         assert bits(schedule(steps.astype(np.int32))) == want
 
 
-@pytest.mark.parametrize("expression", MANY[-7:])
+@pytest.mark.parametrize("expression", MANY[-13:])
 def test_every_number_of_steps_in_any_order(expression: str, level: str) -> None:
     """Around the lengths at which something changes: a few, a table, a tile, a memo."""
     schedule = eval(expression, vars(lrk).copy())
@@ -188,7 +195,7 @@ def test_every_number_of_steps_in_any_order(expression: str, level: str) -> None
         assert bits(schedule(steps[:n])) == bits(want[:n])
 
 
-@pytest.mark.parametrize("expression", MANY[-7:])
+@pytest.mark.parametrize("expression", MANY[-13:])
 def test_threads_in_any_order(expression: str) -> None:
     schedule = eval(expression, vars(lrk).copy())
     steps = np.random.default_rng(3).integers(0, 6000, 300_000)
@@ -201,7 +208,7 @@ def test_threads_in_any_order(expression: str) -> None:
 
 
 @pytest.mark.parametrize("stride", [2, 3, 255, 257, 1000, -1, -2, -300])
-@pytest.mark.parametrize("expression", MANY[-8:])
+@pytest.mark.parametrize("expression", MANY[-14:])
 def test_strides_of_many_steps(expression: str, stride: int, level: str) -> None:
     schedule = eval(expression, vars(lrk).copy())
     start = 0 if stride > 0 else 699 * -stride
