@@ -4,12 +4,13 @@
    That way (shape_math.h) is one chain of two polynomials by Horner and of sums in double-double, 120 ns for a power.
    Here both polynomials go in parallel parts, the logarithm comes from a table, and the sums that lose nothing are
    left out. What differs from the other way is bounded; where the result rounds the same at both ends of the bound, it
-   is the same (Ziv 1991). If it does not with the polynomial in parallel parts (one step of seven), the one by Horner
-   is taken; one step of twenty goes the other way. 66 ns for a power, of which the logarithm is 26, and 41 for growth,
-   60 the other way. Rows of 100,000 steps have blocks whose series adds more, and more steps go the other way.
+   is the same (Ziv 1991). If it does not with the polynomial in parallel parts (one step of six, of 1 - sqrt one of
+   three), the one by Horner is taken; one step of a hundred goes the other way. 66 to 72 ns for a power, of which the
+   logarithm is 26, and 41 for growth, 60 the other way. Rows of 100,000 steps have blocks whose series adds more, and
+   more steps go the other way.
 
    Tried besides: squares and roots by products (12 ns) leave a third of the steps for the other way; a logarithm that
-   is off by 2^-62 changes the last bit of its fraction in one step of ten.
+   is off by 2^-62 changes the last bit of its fraction in one step of ten; the logarithm of the span kept, 2 ns.
 
    For levels with a fused multiply-add alone. */
 #ifndef LRK_QUICK_H
@@ -152,16 +153,21 @@ LRK_INLINE double lrk_further_by(const lrk_further *m, int terms)
     return m->p * m->y * sum;
 }
 
-/* base + size 2^f (1 + further), where f.hi is that of the other way, f.lo within `off` of it, and base within `lost`.
-   0 where its bits are not proved.
+/* base + size 2^f (1 + further), where f is within `off` of that of the other way, `same` says that f.hi is the same,
+   and base is within `lost`. 0 where its bits are not proved.
 
    u = 2^-53. Both ways have the same leading product of 2^f - 1, and what it leaves. The other way rounds its tail
    times f^2 (0.271 f^2 for f > 0 and 0.241 for f < 0 at most) once, and two sums of that size, by u of that each; its
    tail itself is off by 0.29 u for f > 0 and 0.16 u for f < 0, the one in parallel parts by 0.28 and 0.16: 1.39 f^2 u
    and 1.05 f^2 u together. All else in it is double-double, so as good as exact, but for its series: 20 u of
-   that, with what the products here lose. */
+   that, with what the products here lose.
+
+   Both ways take the tail times f^2, which is 2^f - 1 - f ln 2, at f.hi instead of f. Where the two f.hi differ, in one
+   step of twenty, it is by an ulp, 2 u |f| at most, and `off`. That changes the tail by ln 2 (2^f - 1) of it, which is
+   0.575 |f| at most for f > 0 and 0.481 |f| for f < 0: 1.15 f^2 u and 0.97 f^2 u more, and 0.29 of `off` beside the
+   0.98 of it by which 2^f itself differs. */
 LRK_INLINE int lrk_prove(
-    lrk_dd base, lrk_dd size, lrk_dd f, double off, double lost, const lrk_further *m, double *value)
+    lrk_dd base, lrk_dd size, lrk_dd f, double off, int same, double lost, const lrk_further *m, double *value)
 {
     const double lead = f.hi * LRK_LN2_HI, lead_low = lrk_fused(f.hi, LRK_LN2_HI, -lead);
     const double low = f.lo * LRK_LN2_HI + f.hi * LRK_LN2_LO, square = f.hi * f.hi;
@@ -181,11 +187,13 @@ LRK_INLINE int lrk_prove(
     if (!(8.02 * p * m->most * anchor <= start && 2.0 * least * ratio * ratio <= limit)) return 0;
     if (least > 0.49 * limit && least < 1.01 * limit) return 0;
     const double further = least < limit ? lrk_further_by(m, 4) : lrk_further_by(m, 8);
-    const double sure = lost + most * (off + 20.0 * 0x1p-53 * lrk_magnitude(further) * w.hi);
-    const double unsure = most * (f.hi > 0.0 ? 1.4 * 0x1p-53 : 1.06 * 0x1p-53) * square;
+    const double sure = lost + most * ((same ? off : 2.0 * off) + 20.0 * 0x1p-53 * lrk_magnitude(further) * w.hi);
+    const double times = f.hi > 0.0 ? (same ? 1.4 : 2.56) : (same ? 1.06 : 2.04),
+                 unsure = most * (times * 0x1p-53) * square;
     if (lrk_rounds(base, size, (lrk_dd){w.hi, w.lo + w_low}, further, sure + unsure, value)) return 1;
-    const double same = square * lrk_exp2_tail(f.hi), sum = same + (low + off);
-    if (sum != same + (low - off)) return 0;
+    if (!same) return 0;
+    const double by_horner = square * lrk_exp2_tail(f.hi), sum = by_horner + (low + off);
+    if (sum != by_horner + (low - off)) return 0;
     const lrk_dd other = lrk_quick_sum(one.hi, lead_low + sum);
     return lrk_rounds(base, size, (lrk_dd){other.hi, other.lo + one.lo}, further, sure, value);
 }
@@ -211,7 +219,7 @@ LRK_INLINE int lrk_power_quick(const lrk_segment *s, const lrk_steps *block, dou
     const double k = lrk_round(high);
     const lrk_dd f = lrk_two_sum(high - k, low);
     if (!(high > -300.0 && lrk_magnitude(f.hi) < 0.5 - 0x1p-30)) return 0;
-    if (f.hi + (f.lo + off) != f.hi + (f.lo - off)) return 0;
+    const int same = f.hi + (f.lo + off) == f.hi + (f.lo - off);
 
     const double unit = lrk_pow2(k) * (from == 0.0 ? 1.0 : from < 0.0 ? 2.0 : -1.0);
     const lrk_dd base = lrk_two_sum(s->base, from * s->gap);
@@ -222,7 +230,7 @@ LRK_INLINE int lrk_power_quick(const lrk_segment *s, const lrk_steps *block, dou
     const double step = 1.0 / x, most = s->k[LRK_WIDTH] * step;
     const lrk_further more = {power, 1.0, from <= 0.0 ? r * step : -r * step, most};
     if (!((power + 8.0) * most <= 0.5)) return 0;
-    return lrk_prove((lrk_dd){base.hi, base_low}, size, f, off, lost, &more, value);
+    return lrk_prove((lrk_dd){base.hi, base_low}, size, f, off, same, lost, &more, value);
 }
 
 /* Its exponent is the other way's, to the bit. */
@@ -237,7 +245,7 @@ LRK_INLINE int lrk_growth_quick(const lrk_segment *s, const lrk_steps *block, do
     const lrk_further more = {1.0, 0.0, g * r, most};
     const lrk_dd f = lrk_two_sum(exponent.hi - k, exponent.lo);
     if (!(most <= 0.125)) return 0;
-    return lrk_prove((lrk_dd){0.0, 0.0}, size, f, 0.0, 0x1p-98 * lrk_magnitude(size.hi), &more, value);
+    return lrk_prove((lrk_dd){0.0, 0.0}, size, f, 0.0, 1, 0x1p-98 * lrk_magnitude(size.hi), &more, value);
 }
 
 LRK_INLINE int polynomial_quick(const lrk_segment *s, const lrk_steps *block, double r, double *value)
