@@ -11,8 +11,9 @@ typedef struct lrk_order {
     int size;
 } lrk_order;
 
-/* A memo holds the anchors of the blocks that the steps lie in, where they are fewer than the steps: 8 bytes per
-   step and 128 per row at most. It stays as it is once made, so that threads can share it, and belongs to the table. */
+/* A memo holds what the values of many steps share: the anchors of their blocks, the values of their stairs, the lines
+   beside them; 8 bytes per step, 72 per row and 200 besides at most. It stays as it is once made, so that threads can
+   share it, and belongs to the table. */
 typedef struct lrk_memo lrk_memo;
 
 /* Where the steps lie, looked at once: another thread may write to their array meanwhile. */

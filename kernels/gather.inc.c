@@ -360,13 +360,13 @@ static int set_sides(lrk_gather_state *g, const lrk_segment *rows, int count, co
 {
     if (g->code->sides[0] == NULL || count < 2 || count > LRK_SIDES) return 0;
     for (int k = 0; k < count; ++k)
-        if (found[k] == NULL || (found[k]->kind != LRK_JOINED && found[k]->kind != LRK_LINE)) return 0;
+        if (found[k] == NULL || (found[k]->kind != LRK_JOINED && found[k]->kind != LRK_STRAIGHT)) return 0;
     for (int k = 0; k < LRK_SIDES; ++k) {
         const int own = k < count ? k : 0;
         const lrk_memo_row *row = found[own];
         g->sides.first[k] = k < count ? (double)rows[k].first : INFINITY;
         g->sides.from[k] = row->from;
-        g->sides.span[k] = row->span;
+        g->sides.span[k] = rows[own].shape == SHAPE_linear ? rows[own].span : INFINITY;
         g->sides.whole[k] = row->kind == LRK_JOINED ? 1.0 : 0.0;
         g->sides.begin[k] = rows[own].lead == 0.0 ? (double)rows[own].first : -1.0;
         g->sides.spot[k].record = (uint32_t)(row->records - g->memo->data);
@@ -379,7 +379,8 @@ static int set_sides(lrk_gather_state *g, const lrk_segment *rows, int count, co
     return 1;
 }
 
-/* Whether the steps of some rows, the lowest and the highest, are of all that are side by side. */
+/* Whether the steps of some rows, the lowest and the highest, are of all that are side by side. Sub-tables share no
+   rows, so a row tells which it is of. */
 static int are_beside(const lrk_gather_state *g, const lrk_segment *row, int64_t rows, int64_t low, int64_t high)
 {
     const lrk_segment *beside = g->beside;
@@ -528,14 +529,14 @@ typedef struct lrk_plan {
     const lrk_table *table;
     const lrk_level_code *code;
     lrk_memo *memo;
-    double *data;             /* of the memo, from a line of the cache on */
+    double *data;             /* of the memo, from a cache line on */
     int64_t used, most, rows; /* doubles, and their limit; rows up to the last one met */
     int worth;                /* whether there is more than lines */
     const lrk_segment *inside_of;
     double *inside;
 } lrk_plan;
 
-/* `count` doubles, from a line on; -1 where that is too much. */
+/* `count` doubles, from a cache line on; -1 where that is too much. */
 static int64_t reserve(lrk_plan *p, int64_t count)
 {
     const int64_t at = p->used;
@@ -624,7 +625,6 @@ static void plan_blocks(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, in
         .from = s->falling ? (double)(place.end - begin) : (double)((uint64_t)place.first + begin),
         .sign = s->falling ? -1.0 : 1.0,
         .last = (double)last,
-        .span = INFINITY,
         .bits = log2_of(s->k[LRK_WIDTH])};
     make_records(p, s, begin, count, row);
 }
@@ -649,7 +649,7 @@ static void plan_line(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, int6
     const double far = s->base + s->gap, part = s->falling ? place.end_part : place.lead;
     if (line && (s->k[LINEAR_CROSSES] != 0.0 || part != 0.0 || far < s->low || far > s->high)) return;
     if (line && ((uint64_t)(end - 1) > place.end || place.end >= (uint64_t)LRK_EXACT)) return;
-    const int64_t at = reserve(p, lrk_record_size[LRK_LINE]);
+    const int64_t at = reserve(p, lrk_record_size[LRK_STRAIGHT]);
     if (at < 0 || p->memo == NULL) return;
     const double record[] = {line ? s->base : s->start, -0.0, line ? s->gap : -0.0, -0.0};
     memcpy(p->data + at, record, sizeof record);
@@ -661,8 +661,7 @@ static void plan_line(lrk_plan *p, const lrk_segment *s, lrk_memo_row *row, int6
         .from = !line        ? 0.0
                 : s->falling ? (double)place.end
                              : (double)place.first,
-        .span = line ? s->span : INFINITY,
-        .kind = LRK_LINE};
+        .kind = LRK_STRAIGHT};
 }
 
 /* The steps `low` to `high` of a table whose clock is whole. */
@@ -670,7 +669,8 @@ static void plan_range(lrk_plan *p, int64_t first, int64_t rows, int64_t low, in
 {
     const lrk_segment *row = p->table->segments + first;
     if (high >= LRK_EXACT) return;
-    for (int64_t k = locate(row, rows, (lrk_clock){low, 0.0}); k < rows && row[k].first <= high; ++k) {
+    const int64_t met = locate(row, rows, (lrk_clock){low, 0.0}), last = locate(row, rows, (lrk_clock){high, 0.0});
+    for (int64_t k = met; k <= last; ++k) {
         const lrk_segment *s = row + k;
         const enum kind kind = kinds[s->shape];
         const int64_t end = end_of(row, k, rows), index = first + k;
@@ -680,7 +680,7 @@ static void plan_range(lrk_plan *p, int64_t first, int64_t rows, int64_t low, in
         if (from > to || kind == CALLED || s->shape == SHAPE_values || (kind == LANE && !line)) continue;
         if (index >= p->rows) p->rows = index + 1;
         if (line) {
-            plan_line(p, s, at, end);
+            if (last - met < LRK_MOST_ROWS) plan_line(p, s, at, end); /* else hardly any tile meets few rows */
             continue;
         }
         if (kind == TABLE || kind == SERIES) {
@@ -738,7 +738,7 @@ static void plan_extent(lrk_plan *p, int64_t count, lrk_extent extent)
     plan_range(p, 0, p->table->root, extent.low, extent.high);
 }
 
-/* The rows of the memo, and a line for the steps of other rows; the doubles begin with the line behind it. */
+/* The rows of the memo, and a cache line for the steps of other rows; the doubles begin with the one behind it. */
 static int64_t head_bytes(int64_t rows)
 {
     return (int64_t)sizeof(lrk_memo) + rows * (int64_t)sizeof(lrk_memo_row) + 2 * LRK_LINE_OF;

@@ -130,21 +130,21 @@ typedef struct lrk_level_code {
 
 /* Records of blocks: in a table value, remainder, a0 and a1; of a series value, remainder and its terms, 4 where
    that is enough for all blocks of the row. Adding terms of 0 changes no bit. Where each step is an anchor of its
-   own the value is NaN. That of a line, for those who join it with blocks: base, -0, gap and -0. Of stairs they are the
-   values. Sizes in doubles; with 8 a record of 4 terms is one line of the cache. */
-enum { LRK_JOINED, LRK_SUMMED_4, LRK_SUMMED_8, LRK_LINE, LRK_STAIRS, LRK_RECORDS };
+   own the value is NaN. That of a line: base, -0, gap and -0. Of stairs they are the values. Sizes in doubles; with 8 a
+   record of 4 terms is one line of the cache. */
+enum { LRK_JOINED, LRK_SUMMED_4, LRK_SUMMED_8, LRK_STRAIGHT, LRK_STAIRS, LRK_RECORDS };
 static const int lrk_record_size[LRK_RECORDS] = {4, 8, 10, 4, 1};
 
 /* An entry of the table of a row in its memo: 1, 1, b0 and b1, which one product joins to a record. */
 #define LRK_ENTRY 4
 
 /* What a memo has of a row: the records of the blocks, or the values of the stairs, that hold its steps `low` to
-   `high`, low > high where there are none. Steps count from the first of the blocks, or with sign -1 towards it; those
-   of a line from its near end, `span` away from the other. */
+   `high`, low > high where there are none. Steps count from the first of the blocks, or with sign -1 towards it, and
+   from the near end of a line. */
 typedef struct lrk_memo_row {
     int64_t low, high;
     double *records, *inside; /* the table of the row; of a line one entry of ones */
-    double from, sign, last, span;
+    double from, sign, last;
     int kind, bits, alone; /* log2 of the steps of a block; 1 where there are NaN */
 } lrk_memo_row;
 
@@ -170,8 +170,8 @@ LRK_INLINE double lrk_recorded(int kind, const double *r, const double *inside, 
     return kind == LRK_SUMMED_8 ? lrk_sum8(&e, (double)(int32_t)j) : lrk_sum4(&e, (double)(int32_t)j);
 }
 
-/* `data` is what the records and tables of all rows lie in, behind a record of zeros for the steps of other rows, its
-   own entry too, and an entry of ones. */
+/* `data` is what the records and tables of all rows lie in. It begins with a record of zeros, for the steps of other
+   rows and its own entry, and an entry of ones. */
 struct lrk_memo {
     int64_t count;
     double *data;

@@ -253,7 +253,8 @@ LRK_INLINE __m256d LRK_AT_LEVEL(find_four)(
     double *restrict weights)
 {
     const __m256d steps = _mm256_loadu_pd(x), magnitude = _mm256_castsi256_pd(_mm256_set1_epi64x(INT64_MAX));
-    __m256i row = _mm256_setzero_si256(); /* less than 0; of eight, the low bits are those of a half */
+    __m256i row =
+        _mm256_setzero_si256(); /* minus its number, of which permutations read two bits; `above` is the third */
     __m256d above = _mm256_setzero_pd();
     for (int k = 1; k < (wide ? LRK_SIDES : LRK_SIDES / 2); ++k) {
         const __m256d behind = _mm256_cmp_pd(steps, _mm256_set1_pd(sides->first[k]), _CMP_GE_OQ);
