@@ -384,8 +384,8 @@ static int set_sides(lrk_gather_state *g, const lrk_segment *rows, int count, co
 static int are_beside(const lrk_gather_state *g, const lrk_segment *row, int64_t rows, int64_t low, int64_t high)
 {
     const lrk_segment *beside = g->beside;
-    return beside != NULL && beside >= row && beside < row + rows && low >= g->low && low < beside[1].first &&
-           high >= beside[g->count - 1].first && high <= g->high;
+    return beside != NULL && beside >= row && beside + g->count <= row + rows && low >= g->low &&
+           low < beside[1].first && high >= beside[g->count - 1].first && high <= g->high;
 }
 
 static void gather_sides(lrk_gather_state *g, const int64_t *steps, double *x, int32_t n, double *restrict out)

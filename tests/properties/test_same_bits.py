@@ -160,6 +160,8 @@ LARGE = [
     "sequence(constant(-0.0, 1500), linear(-0.0, -1, 1300), linear(-1, -0.7, 200), cosine(-0.7, -0.1, 2000))",
     "sequence(cosine(1, 0.1, 1500), linear(0.1, 0.7, 1500.25), linear(0.7, 0.2, 500.5), cosine(0.2, 0.1, 1500))",  # between steps
     "sequence(linear(0.838, 0.334, 2000), cosine(0.3, 0.1, 1500), linear(0.423, 0.16, 1500))",  # base + gap is past the end
+    # And its first step is as far from its end as its begin is, rounded.
+    "sequence(piecewise_linear([0, 0.9999999999999999, 2000], [1, 0.838, 0.334]), cosine(0.3, 0.1, 3000))",
     "sequence(linear(-0.5, 1, 2000), cosine(1, 0.1, 2000), linear(0.1, 0.3, 7), linear(0.3, 0.1, 993))",  # one crosses zero
     "(wsd(1e-3, 100, 400, 500, decay_shape='cosine').repeat() * warmup_cosine(1.0, 90, 2501)).by_epoch(2)",
 ]
