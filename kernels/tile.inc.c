@@ -1,4 +1,5 @@
-/* tile.inc.c - loops over a tile of steps in any order; included by lrk.c once per SIMD level, as fill.inc.c is. */
+/* tile.inc.c - loops over a tile of steps in any order; included by lrk.c once per SIMD level but the last, which takes
+   those of the one before. */
 
 /* Steps as doubles, and the lowest and the highest where these are exact; returns the bits that any has. The bits of
    2^52 + step are those of 2^52 and of the step: only AVX-512 converts int64. Compilers leave a minimum of doubles in
@@ -253,8 +254,8 @@ LRK_INLINE __m256d LRK_AT_LEVEL(find_four)(
     double *restrict weights)
 {
     const __m256d steps = _mm256_loadu_pd(x), magnitude = _mm256_castsi256_pd(_mm256_set1_epi64x(INT64_MAX));
-    __m256i row =
-        _mm256_setzero_si256(); /* minus its number, of which permutations read two bits; `above` is the third */
+    /* Minus its number, of which permutations read two bits; `above` is the third. */
+    __m256i row = _mm256_setzero_si256();
     __m256d above = _mm256_setzero_pd();
     for (int k = 1; k < (wide ? LRK_SIDES : LRK_SIDES / 2); ++k) {
         const __m256d behind = _mm256_cmp_pd(steps, _mm256_set1_pd(sides->first[k]), _CMP_GE_OQ);

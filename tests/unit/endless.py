@@ -1,6 +1,7 @@
 """endless - sums that would take years, each ended from within: run by test_sums.py in a process of its own."""
 
 import _thread
+import signal
 import threading
 from collections.abc import Callable
 
@@ -43,6 +44,7 @@ CALLS: dict[str, Callable[[], object]] = {
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without
     for name, call in CALLS.items():
         timer = threading.Timer(0.1, _thread.interrupt_main)
         timer.start()
